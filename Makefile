@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# vefs. `make help` names the targets; `sudo make deps` comes first on a
+# fresh machine. Knobs, on the command line or in the environment:
+#
+#	D=opt		what to build: opt   -O2, into build/bin
+#				       asan  address + undefined, build/asan/bin
+#				       tsan  threads, build/tsan/bin
+#				       cov   coverage, build/cov/bin
+#	CC=gcc		the compiler
+#	WERROR=1	0: warnings are not errors
+#	PREFIX=/usr/local
+#			where `make install` puts programs and manual pages
+#	HELPERDIR=/sbin	where mount(8) looks for mount.vefs
+#	DESTDIR=	a directory put before both (for packages)
+#	V=0		1: show every command
+#	T=		`make test`: only these scripts (names below
+#			tests/integration, without .sh)
+#	CFLAGS=, LDFLAGS=
+#			added last
+
+VERSION := 0.1.0
+
+D ?= opt
+WERROR ?= 1
+PREFIX ?= /usr/local
+HELPERDIR ?= /sbin
+DESTDIR ?=
+V ?= 0
+T ?=
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# ---- sources: one name a line, each floor its own list ---------------------
+
+# fs/base (F0)
+BASE += arena
+BASE += creds
+BASE += fdio
+BASE += lock
+BASE += log
+BASE += parse
+BASE += shm
+BASE += strbuf
+BASE += xattrio
+
+# fs (F2, and fuse, session: F3)
+FS += attr
+FS += backing
+FS += copydata
+FS += copyup
+FS += create
+FS += dirlayer
+FS += dirmerge
+FS += dirsnap
+FS += exattr
+FS += fdcache
+FS += file
+FS += fuse
+FS += htable
+FS += ids
+FS += iomode
+FS += itable
+FS += link
+FS += lookup
+FS += loop
+FS += lowerpath
+FS += misc
+FS += names
+FS += options
+FS += optvalue
+FS += optword
+FS += overlay
+FS += program
+FS += remove
+FS += rename
+FS += session
+FS += upper
+FS += workdir
+FS += xattrs
+
+# tools (F4): the programs, then what each is made of
+PROGRAMS := vefsd
+vefsd_SRC += tools/vefsd.c
+
+# other names of a program: NAME:PROGRAM
+LINKS := mount.vefs:vefsd
+
+# tests/unit: all one program, build/$(D)/tests/unit
+UNIT += main
+UNIT += optline
+UNIT += test_fdio
+UNIT += test_lock
+UNIT += test_log
+UNIT += test_oom
+UNIT += test_optfuzz
+UNIT += test_options
+UNIT += test_optvalue
+UNIT += test_optword
+UNIT += test_parse
+UNIT += test_shm
+UNIT += test_strbuf
+UNIT += test_xattrio
+
+# what test scripts are helped by, build/$(D)/tests/NAME: the programs, then
+# what each is made of
+HELPERS := vt
+vt_SRC += tests/integration/vt/vt.c
+vt_SRC += tests/integration/vt/vt_data.c
+vt_SRC += tests/integration/vt/vt_dir.c
+vt_SRC += tests/integration/vt/vt_map.c
+vt_SRC += tests/integration/vt/vt_name.c
+vt_SRC += tests/integration/vt/vt_wait.c
+
+# single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
+STRESS :=
+BENCH += micro
+BENCH += mkfiles
+
+# manual pages: tools/NAME
+MAN8 := mount.vefs.8 vefsd.8
+
+# ---- flags -----------------------------------------------------------------
+
+B := build/$(D)
+BIN := $(if $(filter opt,$(D)),build/bin,$(B)/bin)
+
+FLAGS_opt := -O2 -g -D_FORTIFY_SOURCE=2
+FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined
+FLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_cov := -O0 -g --coverage
+LINK_opt :=
+LINK_asan := -fsanitize=address,undefined
+LINK_tsan := -fsanitize=thread
+LINK_cov := --coverage
+
+ifeq ($(FLAGS_$(D)),)
+$(error D=$(D): there are opt, asan, tsan and cov)
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wmissing-declarations -Wold-style-definition -Wpointer-arith -Wvla \
+	-Wformat=2 -Wundef -Wwrite-strings -Wnested-externs \
+	-Wimplicit-fallthrough -Winit-self -Wredundant-decls \
+	-Wlogical-op -Wduplicated-cond -Wduplicated-branches
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+# our own libfuse, where `make deps` had to build one
+PKG_CONFIG := PKG_CONFIG_PATH='$(CURDIR)/build/deps/lib/pkgconfig:$(PKG_CONFIG_PATH)' \
+	pkg-config
+
+# $(call pkg,VARIABLE,--cflags|--libs,MODULE): asked once, when first needed
+pkg = $(eval $(1) := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) $(2) $(3))))$($(1))
+FUSE_CFLAGS = $(call pkg,FUSE_CFLAGS,--cflags,fuse3)
+FUSE_LIBS = $(call pkg,FUSE_LIBS,--libs,fuse3)
+CHECK_CFLAGS = $(call pkg,CHECK_CFLAGS,--cflags,check)
+CHECK_LIBS = $(call pkg,CHECK_LIBS,--libs,check)
+
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DVEFS_VERSION='"$(VERSION)"' $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu11 $(FLAGS_$(D)) -fPIE -fstack-protector-strong \
+	-fno-strict-aliasing -fno-common -pthread $(WARNINGS) $(CFLAGS)
+ALL_LDFLAGS = -pie -pthread $(LINK_$(D)) -Wl,-z,relro,-z,now -Wl,--as-needed \
+	$(LDFLAGS)
+LIBS = $(FUSE_LIBS)
+
+# ---- building --------------------------------------------------------------
+
+Q := $(if $(filter 1,$(V)),,@)
+say = @$(if $(filter 1,$(V)),:,printf '  %-4s %s\n' $(1) '$(2)')
+
+lib := $(B)/obj/libvefs.a
+lib_src := $(BASE:%=fs/base/%.c) $(FS:%=fs/%.c)
+unit_src := $(UNIT:%=tests/unit/%.c)
+single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c)
+program_src := $(foreach p,$(PROGRAMS) $(HELPERS),$($(p)_SRC))
+sources := $(lib_src) $(program_src) $(unit_src) $(single_src)
+objects := $(sources:%.c=$(B)/obj/%.o)
+
+programs := $(PROGRAMS:%=$(BIN)/%)
+links := $(foreach l,$(LINKS),$(BIN)/$(word 1,$(subst :, ,$(l))))
+unit := $(if $(UNIT),$(B)/tests/unit)
+helpers := $(HELPERS:%=$(B)/tests/%) $(STRESS:%=$(B)/tests/stress/%)
+benches := $(BENCH:%=$(B)/bench/%)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+all: $(programs) $(links) $(helpers) $(benches)
+programs: $(programs) $(links)
+objects: $(objects)
+
+# What everything was compiled with: new flags compile everything anew.
+$(B)/flags: FORCE | $(B)/libfuse
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) \
+		$(ALL_LDFLAGS) $(FUSE_CFLAGS) $(LIBS))' >$@.new
+	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+
+$(B)/libfuse:
+	@$(PKG_CONFIG) --atleast-version=3.17 fuse3 || { \
+		echo "libfuse 3.17 or later is missing: sudo make deps" >&2; \
+		exit 1; }
+	@mkdir -p $(@D)
+	@touch $@
+
+$(B)/obj/tests/unit/%.o: tests/unit/%.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(FUSE_CFLAGS) $(CHECK_CFLAGS) $(ALL_CFLAGS) \
+		-MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(FUSE_CFLAGS) $(ALL_CFLAGS) -MMD -MP \
+		-c -o $@ $<
+
+$(lib): $(lib_src:%.c=$(B)/obj/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcsD $@ $^
+
+define link
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+		$(1) $(LIBS)
+endef
+
+# $(call program_rule,NAME,DIRECTORY)
+define program_rule
+$(2)/$(1): $($(1)_SRC:%.c=$(B)/obj/%.o) $(lib)
+	$$(call link)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(BIN))))
+$(foreach p,$(HELPERS),$(eval $(call program_rule,$(p),$(B)/tests)))
+
+define link_rule
+$(BIN)/$(word 1,$(1)): $(BIN)/$(word 2,$(1))
+	@ln -sf $(word 2,$(1)) $$@
+endef
+$(foreach l,$(LINKS),$(eval $(call link_rule,$(subst :, ,$(l)))))
+
+$(B)/tests/unit: $(unit_src:%.c=$(B)/obj/%.o) $(lib)
+	$(call link,$(CHECK_LIBS))
+
+$(B)/tests/stress/%: $(B)/obj/tests/stress/%.o $(lib)
+	$(call link)
+
+$(B)/bench/%: $(B)/obj/bench/%.o $(lib)
+	$(call link)
+
+-include $(objects:.o=.d)
+
+# ---- everything else -------------------------------------------------------
+
+# The three that a fresh machine may begin with fetch what is missing first;
+# what they then need of pkg-config is known only to a second make.
+need = @tools/deps.sh check $(1) || tools/deps.sh $(1)
+
+deps:
+	@tools/deps.sh
+
+check: $(unit)
+	$(if $(unit),$(unit),@echo "no unit tests are listed")
+
+test:
+	$(call need,build test)
+	+@$(MAKE) --no-print-directory run-tests
+
+run-tests: all $(unit)
+	@D=$(D) VEFS_BIN='$(CURDIR)/$(BIN)' tests/run.sh $(T)
+
+bench:
+	$(call need,build test bench)
+	+@$(MAKE) --no-print-directory run-bench
+
+run-bench: all
+	@VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench' \
+		bench/run.sh
+
+demo:
+	$(call need,build test)
+	+@$(MAKE) --no-print-directory programs
+	@VEFS_BIN='$(CURDIR)/$(BIN)' tools/demo.sh
+
+# The linters see what gcc sees: the same files with the same flags.
+lint: objects
+	@FLAGS='-std=gnu11 -I. -D_GNU_SOURCE $(FUSE_CFLAGS) $(CHECK_CFLAGS)' \
+		OBJECTS='$(B)/obj' tests/lint/run.sh $(sources)
+
+format:
+	@find fs quota templates tools tests bench -name '*.[ch]' \
+		-exec clang-format -i {} +
+
+install: programs
+	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(HELPERDIR)' \
+		'$(DESTDIR)$(PREFIX)/share/man/man8'
+	install -m 0755 $(programs) '$(DESTDIR)$(PREFIX)/sbin'
+	ln -sf '$(PREFIX)/sbin/vefsd' '$(DESTDIR)$(HELPERDIR)/mount.vefs'
+	ln -sf '$(PREFIX)/sbin/vefsd' '$(DESTDIR)$(HELPERDIR)/mount.fuse.vefs'
+	install -m 0644 $(MAN8:%=tools/%) \
+		'$(DESTDIR)$(PREFIX)/share/man/man8'
+
+uninstall:
+	rm -f $(PROGRAMS:%='$(DESTDIR)$(PREFIX)/sbin/%') \
+		'$(DESTDIR)$(HELPERDIR)/mount.vefs' \
+		'$(DESTDIR)$(HELPERDIR)/mount.fuse.vefs' \
+		$(MAN8:%='$(DESTDIR)$(PREFIX)/share/man/man8/%')
+
+# The libfuse in build/deps stays, it takes a network to get it again.
+clean:
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 \
+		! -name deps ! -name demo -exec rm -rf {} +; fi
+
+help:
+	@echo 'make [TARGET] [D=opt|asan|tsan|cov] [KNOB=...]; knobs: head of Makefile'
+	@echo
+	@echo '  all        the programs, into build/bin (default)'
+	@echo '  deps       install what is needed to build, test, measure (root)'
+	@echo '  demo       deps, build, mount a container root and show it (root)'
+	@echo '  test       deps, build, run every test (root)'
+	@echo '  check      the unit tests alone'
+	@echo '  bench      deps, build, measure against the peers (root)'
+	@echo '  lint       clang-format, clang-tidy, cppcheck, shellcheck, floors'
+	@echo '  format     let clang-format have its way'
+	@echo '  install    programs and manual pages, below DESTDIR and PREFIX'
+	@echo '  uninstall  take them away again'
+	@echo '  clean      remove what was built, but not build/deps'
+
+FORCE:
+.PHONY: FORCE all programs objects deps check test run-tests bench run-bench \
+	demo lint format install uninstall clean help

@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Single operations, side by side: a plain directory, kernel overlayfs,
+# fuse-overlayfs and vefs, each with the same lower and upper on one disk.
+# All are mounted at once; every operation goes through all of them before
+# the next begins, in another order each time, so that noise meets them alike.
+#
+# usage: run.sh [-q]      -q: 2 rounds, not 5.  Environment: see lib.sh, and
+#   LAYERS   lower directories to stack (1); all have the same directories
+#   OPS      operations to run (all; micro -l lists them)
+set -u
+. "$(dirname "$0")/lib.sh"
+
+usage()
+{
+	say "usage: ${0##*/} [-q]   (see ${0%/*}/README.md)"
+	exit 2
+}
+
+rounds=${ROUNDS:-5}
+MAX_SECONDS=${MAX_SECONDS:-540}
+LAYERS=${LAYERS:-1}
+while getopts q option; do
+	case $option in
+	q) rounds=${ROUNDS:-2} ;;
+	*) usage ;;
+	esac
+done
+
+# The lowers never change: once for all rounds. One set per peer, or the
+# first peer would warm the disk's inodes for the others.
+lowers_make()
+{
+	local peer dir i
+
+	for peer in "${peers[@]}"; do
+		[ "$peer" = plain ] && continue
+		dir=$work_dir/$peer
+		mkdir -p "$dir/lower1" "$dir/mnt"
+		"$mkfiles" lower "$dir/lower1" || die "no room for the lower?"
+		for ((i = 2; i <= LAYERS; i++)); do
+			mkdir "$dir/lower$i"
+			(cd "$dir/lower1" && find . -type d -print0) |
+				(cd "$dir/lower$i" && xargs -0 mkdir -p)
+		done
+	done
+}
+
+# The file-carrying lower is the deepest.
+lowers_of()
+{
+	local i
+
+	for ((i = LAYERS; i > 1; i--)); do
+		printf '%s/lower%d:' "$work_dir/$1" "$i"
+	done
+	printf '%s/lower1' "$work_dir/$1"
+}
+
+round_begin()
+{
+	local peer dir
+
+	for peer in "${peers[@]}"; do
+		dir=$work_dir/$peer
+		if [ "$peer" = plain ]; then
+			mkdir -p "$dir/mnt"
+			"$mkfiles" lower "$dir/mnt" || die "disk full?"
+			"$mkfiles" upper "$dir/mnt" || die "disk full?"
+			continue
+		fi
+		mkdir -p "$dir/upper" "$dir/work"
+		"$mkfiles" upper "$dir/upper" || die "disk full?"
+	done
+	drop_inodes
+	for peer in "${peers[@]}"; do
+		dir=$work_dir/$peer
+		peer_mount "$peer" "$(lowers_of "$peer")" "$dir/upper" \
+			"$dir/work" "$dir/mnt"
+		# the data is in the page cache, as of a template in use
+		[ "$peer" = plain ] || cat "$dir"/lower1/usr/big >/dev/null
+	done
+}
+
+round_end()
+{
+	local peer
+
+	bench_umount_all
+	[ -z "$(bench_mounted)" ] || die "a mount stays: stopping"
+	for peer in "${peers[@]}"; do
+		rm -rf "${work_dir:?}/$peer/upper" "$work_dir/$peer/work"
+		[ "$peer" = plain ] && rm -rf "${work_dir:?}/plain/mnt"
+	done
+	sync -f "$work_dir"
+}
+
+# One operation on one peer; a failure is a line of its own, not the end.
+measure()
+{
+	local out=$1 peer=$2 op=$3 line status
+
+	line=$(timeout -k 5 60 "${bench_pin[@]}" "$micro" -t 5 \
+		"$work_dir/$peer/mnt" "$op")
+	status=$?
+	if [ -z "$line" ]; then
+		line="{\"op\":\"$op\",\"error\":\"status $status\"}"
+		say "$peer: $op ended with status $status"
+	fi
+	sample "$out" "$round" "$peer" "$line"
+}
+
+# Every operation on all peers, with fresh uppers and mounts.
+measure_all()
+{
+	local out=$1 op peer
+
+	round_begin
+	for op in "${ops[@]}"; do
+		turn=$((turn + 1))
+		for peer in $(peers_rotated "$turn"); do
+			measure "$out" "$peer" "$op"
+		done
+	done
+	round_end
+}
+
+bench_init "$@"
+read -r -a ops <<<"${OPS:-$("$micro" -l | tr '\n' ' ')}"
+steal=$(machine_steal_ticks)
+lowers_make
+round=0
+turn=0
+while another_round "$round" "$rounds"; do
+	round=$((round + 1))
+	say "round $round of $rounds: ${peers[*]}"
+	for cpus in ${CPUS:-any one}; do
+		cpus_choose "$cpus"
+		measure_all "$bench_dir/samples.$cpus"
+	done
+done
+say "CPU time stolen by the host: $(($(machine_steal_ticks) - steal)) ticks"
+echo "## Single operations, $LAYERS lower"
+echo
+facts_list
+for cpus in ${CPUS:-any one}; do
+	printf '\n### Client and daemon %s\n\n' "$(cpus_text "$cpus")"
+	table micro "$bench_dir/samples.$cpus"
+	results_save "micro-$cpus" "$bench_dir/samples.$cpus"
+done

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/attr.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/base/xattrio.h"
+#include "fs/copyup.h"
+#include "fs/file.h"
+
+void attr_shape(const struct overlay *o, const struct attr_shape *s,
+		struct stat *st)
+{
+	st->st_ino = s->ino;
+	if (S_ISDIR(st->st_mode)) {
+		if (s->n_lower > 0)
+			st->st_nlink = 1;
+	} else if (s->flags & INODE_INDEXED) {
+		st->st_nlink =
+			(nlink_t)((long)st->st_nlink + (long)s->link_delta);
+	}
+	if (s->flags & INODE_UNLINKED)
+		st->st_nlink = 0;
+	if (S_ISCHR(st->st_mode) && st->st_rdev == OVERLAY_GUEST_WHITEOUT)
+		st->st_rdev = 0;
+	ids_stat_out(&o->ids, st);
+}
+
+static void shape_view(struct overlay *o, const struct itable_view *v,
+		       struct stat *st)
+{
+	struct attr_shape s = {
+		.ino = v->ino,
+		.flags = v->flags,
+		.link_delta = v->link_delta,
+		.n_lower = v->n_lower,
+	};
+
+	attr_shape(o, &s, st);
+}
+
+/* The ref whose inode has the metadata. */
+static void meta_ref(const struct itable_view *v, struct ref *r)
+{
+	if (v->flags & INODE_UPPER)
+		*r = v->upper;
+	else
+		itable_view_lower(v, 0, r);
+}
+
+int attr_open_meta(struct overlay *o, const struct itable_view *v, int flags)
+{
+	struct layer *l;
+	struct ref r;
+
+	if (v->pin >= 0)
+		return fdio_reopen(v->pin, flags);
+	meta_ref(v, &r);
+	l = overlay_layer(o, &r);
+	return l->ops->open(l, &r, flags);
+}
+
+static int lower_blocks(struct overlay *o, const struct itable_view *v,
+			struct stat *st)
+{
+	struct stat low;
+	struct layer *l;
+	struct ref r;
+	int err;
+
+	if (!(v->flags & INODE_METACOPY) || v->n_lower == 0)
+		return 0;
+	itable_view_lower(v, 0, &r);
+	l = overlay_layer(o, &r);
+	err = l->ops->stat(l, &r, &low);
+	if (err == 0)
+		st->st_blocks = low.st_blocks;
+	return err;
+}
+
+static int get_by_view(struct overlay *o, const struct itable_view *v,
+		       struct stat *st)
+{
+	struct layer *l;
+	struct ref ref;
+	int r;
+
+	if (v->pin >= 0) {
+		r = fdio_stat(v->pin, st);
+	} else {
+		meta_ref(v, &ref);
+		l = overlay_layer(o, &ref);
+		r = l->ops->stat(l, &ref, st);
+	}
+	if (r == 0)
+		r = lower_blocks(o, v, st);
+	if (r == 0)
+		shape_view(o, v, st);
+	return r;
+}
+
+int attr_get(struct overlay *o, struct inode *i, struct stat *st)
+{
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	return get_by_view(o, &v, st);
+}
+
+int attr_statx(struct overlay *o, struct inode *i, struct statx *sx)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	struct stat st;
+	int r;
+
+	itable_view(o->inodes, i, &v);
+	r = get_by_view(o, &v, &st);
+	if (r < 0)
+		return r;
+	fd = attr_open_meta(o, &v, O_PATH);
+	if (fd < 0)
+		return fd;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, sx) <
+	    0)
+		return -errno;
+	sx->stx_ino = st.st_ino;
+	sx->stx_nlink = (uint32_t)st.st_nlink;
+	sx->stx_uid = st.st_uid;
+	sx->stx_gid = st.st_gid;
+	sx->stx_blocks = (uint64_t)st.st_blocks;
+	sx->stx_rdev_major = major(st.st_rdev);
+	sx->stx_rdev_minor = minor(st.st_rdev);
+	return 0;
+}
+
+/* Changing. */
+
+int attr_kill_priv(int fd)
+{
+	char path[FDIO_PROC_MAX];
+	struct stat st;
+	mode_t mode;
+	int r = fdio_stat(fd, &st);
+
+	if (r < 0)
+		return r;
+	mode = st.st_mode & 07777 & ~(mode_t)S_ISUID;
+	if (mode & S_IXGRP)
+		mode &= ~(mode_t)S_ISGID;
+	if (mode != (st.st_mode & 07777) &&
+	    chmod(fdio_proc(path, fd), mode) < 0)
+		return -errno;
+	r = xattrio_remove(fd, "security.capability");
+	return r == -ENODATA || r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int change_owner(struct overlay *o, int fd, const struct attr_change *c)
+{
+	uid_t uid = c->uid ? ids_uid_in(&o->ids, c->new_uid) : (uid_t)-1;
+	gid_t gid = c->gid ? ids_gid_in(&o->ids, c->new_gid) : (gid_t)-1;
+
+	if ((c->uid && uid == IDS_INVALID) || (c->gid && gid == IDS_INVALID))
+		return -EOVERFLOW;
+	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return 0;
+}
+
+static int change_size(struct overlay *o, const struct itable_view *v,
+		       const struct attr_change *c)
+{
+	_cleanup_close_ int own = -1;
+	int fd = c->fh ? file_fd(o, c->fh) : -EBADF;
+
+	if (fd < 0)
+		fd = own = attr_open_meta(o, v, O_WRONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	return ftruncate(fd, c->new_size) < 0 ? -errno : 0;
+}
+
+static int apply(struct overlay *o, const struct itable_view *v, int fd,
+		 const struct attr_change *c)
+{
+	char path[FDIO_PROC_MAX];
+	int r = 0;
+
+	if (c->size)
+		r = change_size(o, v, c);
+	if (r == 0 && (c->uid || c->gid))
+		r = change_owner(o, fd, c);
+	if (r == 0 && c->kill_priv)
+		r = attr_kill_priv(fd);
+	if (r == 0 && c->mode && chmod(fdio_proc(path, fd), c->new_mode) < 0)
+		r = -errno;
+	if (r == 0 && (c->atime || c->mtime) &&
+	    utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
+		r = -errno;
+	return r;
+}
+
+int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
+	     struct stat *st)
+{
+	enum copyup_want want = COPYUP_META;
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	int r;
+
+	if (c->size)
+		want = c->new_size == 0 ? COPYUP_EMPTY : COPYUP_DATA;
+	r = copyup(o, i, want);
+	if (r < 0)
+		return r;
+	itable_view(o->inodes, i, &v);
+	fd = attr_open_meta(o, &v, O_PATH);
+	if (fd < 0)
+		return fd;
+	r = apply(o, &v, fd, c);
+	if (r < 0)
+		return r;
+	r = fdio_stat(fd, st);
+	if (r == 0)
+		r = lower_blocks(o, &v, st);
+	if (r == 0)
+		shape_view(o, &v, st);
+	return r;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/base/creds.h"
+
+#include <errno.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int creds_thread_init(void)
+{
+	int bits;
+
+	if (unshare(CLONE_FS) < 0)
+		return -errno;
+	umask(0);
+	bits = prctl(PR_GET_SECUREBITS);
+	if (bits < 0 ||
+	    prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
+		return -errno;
+	return 0;
+}
+
+void creds_enter(struct creds *saved, uid_t uid, gid_t gid, mode_t mask)
+{
+	saved->uid = geteuid();
+	saved->gid = getegid();
+	if (gid != saved->gid)
+		setfsgid(gid);
+	if (uid != saved->uid)
+		setfsuid(uid);
+	if (mask)
+		umask(mask);
+}
+
+void creds_leave(const struct creds *saved)
+{
+	setfsuid(saved->uid);
+	setfsgid(saved->gid);
+	umask(0);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_BASE_FDIO_H
+#define VEFS_FS_BASE_FDIO_H
+
+/*
+ * fdio - reading, writing and reopening by file descriptor.
+ *
+ * All functions return 0, a count or a descriptor, or -errno.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* Room for "/proc/self/fd/N". */
+#define FDIO_PROC_MAX 32
+
+/*
+ * The path that names an open descriptor itself, O_PATH ones and those of a
+ * symlink included: system calls that know no descriptors act on exactly
+ * that inode. Writes into and returns `buf`.
+ */
+const char *fdio_proc(char buf[FDIO_PROC_MAX], int fd);
+
+/* Open the inode behind `fd` anew with `flags`; O_CLOEXEC is added. */
+int fdio_reopen(int fd, int flags);
+
+/*
+ * Open `name`, one component, below the directory `dirfd`: never through a
+ * symlink, a mount or a "..". O_CLOEXEC and O_NOFOLLOW are added.
+ */
+int fdio_openat(int dirfd, const char *name, int flags, mode_t mode);
+
+/*
+ * The same for a relative path of several components, no symlink in any of
+ * them and no way out of `dirfd`.
+ */
+int fdio_open_beneath(int dirfd, const char *path, int flags);
+
+/* All `len` bytes at `off`, or as many as there are before the end. */
+ssize_t fdio_pread_full(int fd, void *buf, size_t len, off_t off);
+
+/*
+ * All `len` bytes at `off`. Returns `len`, or the count that went in before
+ * an error if that is not 0, or -errno.
+ */
+ssize_t fdio_pwrite_full(int fd, const void *buf, size_t len, off_t off);
+
+/* fstat of what a descriptor names, O_PATH allowed. */
+int fdio_stat(int fd, struct stat *st);
+
+/* lstat of `name` in `dirfd`. */
+int fdio_statat(int dirfd, const char *name, struct stat *st);
+
+/* Does `name` exist in `dirfd`? 1, 0 or -errno. */
+int fdio_exists(int dirfd, const char *name);
+
+#endif

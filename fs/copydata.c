@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/copydata.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+
+#define CHUNK (1 << 20)
+
+/* Not here, not between these two: try the next way. */
+static bool is_refusal(int err)
+{
+	return err == EXDEV || err == EOPNOTSUPP || err == EINVAL ||
+	       err == ENOSYS || err == ENOTTY || err == ETXTBSY || err == EBADF;
+}
+
+static int copy_by_hand(int from, int to, off_t off, off_t end)
+{
+	_cleanup_free_ char *buf = malloc(CHUNK);
+
+	if (!buf)
+		return -ENOMEM;
+	while (off < end) {
+		size_t want = end - off < CHUNK ? (size_t)(end - off) : CHUNK;
+		ssize_t n = fdio_pread_full(from, buf, want, off), w;
+
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return -EIO; /* the lower shrank under us */
+		w = fdio_pwrite_full(to, buf, (size_t)n, off);
+		if (w != n)
+			return w < 0 ? (int)w : -ENOSPC;
+		off += n;
+	}
+	return 0;
+}
+
+static int copy_extent(int from, int to, off_t off, off_t end)
+{
+	while (off < end) {
+		off_t in = off, out = off;
+		ssize_t n = copy_file_range(from, &in, to, &out,
+					    (size_t)(end - off), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && !is_refusal(errno))
+			return -errno;
+		if (n <= 0)
+			return copy_by_hand(from, to, off, end);
+		off += n;
+	}
+	return 0;
+}
+
+int copydata(int from, int to, off_t size)
+{
+	off_t off = 0;
+
+	if (size == 0)
+		return 0;
+	if (ioctl(to, FICLONE, from) == 0)
+		return ftruncate(to, size) < 0 ? -errno : 0;
+	if (ftruncate(to, size) < 0)
+		return -errno;
+	while (off < size) {
+		off_t data = lseek(from, off, SEEK_DATA), hole;
+		int r;
+
+		if (data < 0 && errno == ENXIO)
+			break;
+		if (data < 0)
+			return copy_by_hand(from, to, off, size);
+		hole = lseek(from, data, SEEK_HOLE);
+		if (hole < 0 || hole > size)
+			hole = size;
+		r = data < size ? copy_extent(from, to, data, hole) : 0;
+		if (r < 0)
+			return r;
+		off = hole > data ? hole : size;
+	}
+	return 0;
+}

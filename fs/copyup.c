@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/copyup.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/base/log.h"
+#include "fs/copydata.h"
+#include "fs/dirlayer.h"
+#include "fs/dirsnap.h"
+#include "fs/lookup.h"
+#include "fs/xattrs.h"
+
+/*
+ * States of an inode: below only -> in upper with its data below (metacopy)
+ * -> in upper wholly. `copying` is set by the one thread that moves it on;
+ * the others wait for `turn`. No thread holds two of these at a time: parents
+ * are moved first, from the top, each on its own.
+ *
+ * A file with several names below gets one in work/index as well, by which
+ * the other names find it (lookup.c).
+ */
+static pthread_mutex_t copying_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
+
+struct job {
+	struct overlay *o;
+	struct inode *inode;
+	struct itable_view v;
+	enum copyup_want want;
+	struct stat st;	 /* the lower's, raw */
+	int from;	 /* the lower: O_RDONLY, or O_PATH for special files */
+	char tmp[UPPER_TMP_MAX];
+	struct xattrs_record rec;
+	bool has_tmp;
+};
+
+static bool satisfied(const struct itable_view *v, enum copyup_want want)
+{
+	if (!(v->flags & INODE_UPPER))
+		return false;
+	return want == COPYUP_META || !(v->flags & INODE_METACOPY);
+}
+
+static void job_end(struct job *j)
+{
+	if (j->has_tmp)
+		upper_discard(j->o->upper, j->tmp);
+	if (j->from >= 0)
+		close(j->from);
+}
+
+/* Making it in work. */
+
+static int make_symlink(struct job *j, int workfd)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(j->from, "", target, sizeof(target) - 1);
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return symlinkat(target, workfd, j->tmp) < 0 ? -errno : 0;
+}
+
+/* An inode of the right type; a descriptor of it. */
+static int make_inode(struct job *j)
+{
+	int workfd = upper_workfd(j->o->upper), r;
+	mode_t type = j->st.st_mode & S_IFMT;
+
+	upper_tmpname(j->o->upper, j->tmp);
+	if (type == S_IFREG) {
+		r = fdio_openat(workfd, j->tmp, O_CREAT | O_EXCL | O_RDWR, 0600);
+		j->has_tmp = r >= 0;
+		return r;
+	}
+	if (type == S_IFDIR)
+		r = mkdirat(workfd, j->tmp, 0700) < 0 ? -errno : 0;
+	else if (type == S_IFLNK)
+		r = make_symlink(j, workfd);
+	else
+		r = mknodat(workfd, j->tmp, type | 0600, j->st.st_rdev) < 0
+			    ? -errno
+			    : 0;
+	if (r < 0)
+		return r;
+	j->has_tmp = true;
+	return fdio_openat(workfd, j->tmp,
+			   type == S_IFDIR ? O_RDONLY | O_DIRECTORY : O_PATH, 0);
+}
+
+static int put_data(struct job *j, int fd)
+{
+	int r;
+
+	if (!S_ISREG(j->st.st_mode) || j->want == COPYUP_EMPTY ||
+	    j->st.st_size == 0)
+		return 0;
+	if (j->rec.metacopy)
+		return ftruncate(fd, j->st.st_size) < 0 ? -errno : 0;
+	r = copydata(j->from, fd, j->st.st_size);
+	return r < 0 ? r : upper_sync_data(j->o->upper, fd);
+}
+
+static int put_times(int fd, const struct stat *st)
+{
+	struct timespec times[2] = {st->st_atim, st->st_mtim};
+
+	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+/* Where the data is, for a mount that must find it by path. */
+static int put_redirect(struct job *j, int fd)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = lookup_lower_path(j->o, j->inode, &path);
+
+	if (r == 0)
+		r = xattrs_private_set(fd, XATTRS_REDIRECT, path, strlen(path));
+	if (r == 0)
+		r = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
+	return r;
+}
+
+static int put_meta(struct job *j, int fd)
+{
+	char path[FDIO_PROC_MAX];
+	const struct stat *st = &j->st;
+	int r;
+
+	if (fchownat(fd, "", st->st_uid, st->st_gid,
+		     AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	r = j->o->opts->noxattrs ? 0 : xattrs_copy(j->from, fd);
+	if (r == 0 && upper_has_xattrs(j->o->upper))
+		r = xattrs_record_set(fd, &j->rec);
+	/* Symlinks, devices and sockets take no attributes of a user's. */
+	if (r == -EPERM && !S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		r = 0;
+	if (r == 0 && j->rec.metacopy)
+		r = put_redirect(j, fd);
+	if (r == 0 && !S_ISLNK(st->st_mode) &&
+	    chmod(fdio_proc(path, fd), st->st_mode & 07777) < 0)
+		r = -errno;
+	return r < 0 ? r : put_times(fd, st);
+}
+
+/* Giving it its name. */
+
+static int publish_at(struct job *j, struct inode *parent, const char *name)
+{
+	struct upper *u = j->o->upper;
+	struct itable_view dir;
+	struct upper_place to = {.name = name};
+	OVERLAY_DIR(d, j->o);
+	struct stat before;
+	int r;
+
+	itable_view(j->o->inodes, parent, &dir);
+	r = overlay_upper_dir(j->o, &dir, &d.ent);
+	if (r == 0)
+		r = copyup_mark_impure(j->o, parent);
+	if (r < 0)
+		return r;
+	to.dirfd = d.ent->fd;
+	if (fstat(to.dirfd, &before) < 0)
+		return -errno;
+	r = upper_publish(u, upper_workfd(u), j->tmp, S_ISDIR(j->st.st_mode),
+			  &to);
+	if (r < 0)
+		return r;
+	j->has_tmp = false;
+	/* The guest has changed nothing in this directory. */
+	put_times(to.dirfd, &before);
+	return 0;
+}
+
+static int publish_index(struct job *j, int fd)
+{
+	struct upper *u = j->o->upper;
+	char key[LOOKUP_INDEX_MAX];
+	struct ref low;
+	int r;
+
+	itable_view_lower(&j->v, 0, &low);
+	lookup_index_name(j->o, &low, key);
+	if (linkat(upper_workfd(u), j->tmp, upper_indexfd(u), key, 0) < 0)
+		return -errno;
+	j->rec.link_delta = (int32_t)j->st.st_nlink - 2;
+	r = xattrs_record_set(fd, &j->rec);
+	if (r == 0)
+		r = xattrs_private_set(fd, XATTRS_INDEX, key, strlen(key));
+	return r;
+}
+
+/* A copy-up that failed later must not be found by the other names. */
+static void unpublish_index(struct job *j)
+{
+	char key[LOOKUP_INDEX_MAX];
+	struct ref low;
+
+	itable_view_lower(&j->v, 0, &low);
+	unlinkat(upper_indexfd(j->o->upper),
+		 lookup_index_name(j->o, &low, key), 0);
+}
+
+/* Nobody can name it any more: keep it open instead. */
+static int keep_unnamed(struct job *j, int fd)
+{
+	int pin = fdio_reopen(fd, O_PATH);
+
+	if (pin < 0)
+		return pin;
+	lock_acquire(&j->inode->lock);
+	itable_set_pin_locked(j->o->inodes, j->inode, pin);
+	lock_release(&j->inode->lock);
+	return 0;
+}
+
+static int publish(struct job *j, int fd)
+{
+	char name[ITABLE_NAME_MAX + 1];
+	OVERLAY_PIN(parent, j->o);
+	struct itable_view now;
+	int r;
+
+	for (int tries = 0; tries < 4; tries++) {
+		itable_view(j->o->inodes, j->inode, &now);
+		if (now.flags & INODE_UNLINKED)
+			return keep_unnamed(j, fd);
+		itable_unpin(j->o->inodes, parent.inode);
+		parent.inode = itable_get_index(j->o->inodes, now.parent);
+		if (!parent.inode)
+			return -ESTALE;
+		r = publish_at(j, parent.inode, itable_view_name(&now, name));
+		if (r != -EEXIST)
+			return r;
+	}
+	log_error("copy-up of '%s': upper has that name already, the lower "
+		  "layers changed while mounted",
+		  name);
+	return -ESTALE;
+}
+
+/* The inode knows its new place. */
+static int adopt(struct job *j, int fd)
+{
+	struct itable *t = j->o->inodes;
+	uint32_t set = INODE_UPPER;
+	struct ref up;
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	if (r == 0)
+		r = dirlayer_ref_fd(upper_layer(j->o->upper), fd, st.st_ino,
+				    &up);
+	if (r < 0)
+		return r;
+	if (upper_has_xattrs(j->o->upper))
+		set |= INODE_RECORD;
+	if (j->rec.metacopy)
+		set |= INODE_METACOPY;
+	if (j->rec.indexed)
+		set |= INODE_INDEXED;
+	lock_acquire(&j->inode->lock);
+	r = itable_set_upper_locked(t, j->inode, &up);
+	if (r == 0) {
+		itable_set_flags_locked(t, j->inode, set, 0);
+		itable_set_link_delta_locked(t, j->inode, j->rec.link_delta);
+		if (!S_ISDIR(j->st.st_mode) && !j->rec.metacopy)
+			itable_drop_lowers_locked(t, j->inode);
+	}
+	lock_release(&j->inode->lock);
+	if (r < 0)
+		dirlayer_ref_close(&up);
+	return r;
+}
+
+static bool may_stay_below(const struct job *j)
+{
+	return j->want == COPYUP_META && S_ISREG(j->st.st_mode) &&
+	       j->st.st_size > 0 && upper_has_xattrs(j->o->upper);
+}
+
+static int open_source(struct job *j)
+{
+	struct layer *l;
+	struct ref low;
+
+	itable_view_lower(&j->v, 0, &low);
+	l = overlay_layer(j->o, &low);
+	j->from = l->ops->open(l, &low,
+			       S_ISREG(j->v.type)   ? O_RDONLY
+			       : S_ISDIR(j->v.type) ? O_RDONLY | O_DIRECTORY
+						    : O_PATH);
+	return j->from < 0 ? j->from : fdio_stat(j->from, &j->st);
+}
+
+static int from_below(struct job *j)
+{
+	_cleanup_close_ int fd = -1;
+	bool links;
+	int r = open_source(j);
+
+	if (r < 0)
+		return r;
+	links = !S_ISDIR(j->st.st_mode) && j->st.st_nlink > 1 &&
+		!(j->v.flags & INODE_UNLINKED) &&
+		upper_has_xattrs(j->o->upper);
+	j->rec = (struct xattrs_record){.ino = j->v.ino};
+	j->rec.metacopy = may_stay_below(j);
+	j->rec.indexed = links;
+	r = fd = make_inode(j);
+	if (r >= 0)
+		r = put_data(j, fd);
+	if (r >= 0)
+		r = put_meta(j, fd);
+	if (r >= 0 && links)
+		r = publish_index(j, fd);
+	if (r >= 0)
+		r = publish(j, fd);
+	if (r < 0 && links)
+		unpublish_index(j);
+	return r < 0 ? r : adopt(j, fd);
+}
+
+/* Metadata is upper's, data below: bring the data. */
+static int bring_data(struct job *j)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat up;
+	int r = open_source(j);
+
+	if (r < 0)
+		return r;
+	fd = attr_open_meta(j->o, &j->v, O_RDWR);
+	if (fd < 0)
+		return fd;
+	r = fdio_stat(fd, &up);
+	if (r == 0 && j->want == COPYUP_EMPTY)
+		r = ftruncate(fd, 0) < 0 ? -errno : 0;
+	else if (r == 0)
+		r = copydata(j->from, fd, j->st.st_size);
+	if (r == 0 && j->want != COPYUP_EMPTY)
+		r = upper_sync_data(j->o->upper, fd);
+	if (r == 0)
+		r = put_times(fd, &up);
+	if (r == 0)
+		r = xattrs_record_get(fd, &j->rec);
+	if (r < 0)
+		return r;
+	j->rec.metacopy = false;
+	if (r > 0)
+		r = xattrs_record_set(fd, &j->rec);
+	if (r == 0)
+		r = xattrs_private_remove(fd, XATTRS_METACOPY);
+	if (r == 0)
+		r = xattrs_private_remove(fd, XATTRS_REDIRECT);
+	if (r < 0)
+		return r;
+	lock_acquire(&j->inode->lock);
+	itable_set_flags_locked(j->o->inodes, j->inode, 0, INODE_METACOPY);
+	itable_drop_lowers_locked(j->o->inodes, j->inode);
+	lock_release(&j->inode->lock);
+	return 0;
+}
+
+static int move_on(struct overlay *o, struct inode *i, enum copyup_want want)
+{
+	_cleanup_(job_end) struct job j = {
+		.o = o, .inode = i, .want = want, .from = -1};
+
+	itable_view(o->inodes, i, &j.v);
+	if (satisfied(&j.v, want))
+		return 0;
+	return j.v.flags & INODE_UPPER ? bring_data(&j) : from_below(&j);
+}
+
+/* One inode whose parent is in upper already. */
+static int one(struct overlay *o, struct inode *i, enum copyup_want want)
+{
+	int r;
+
+	pthread_mutex_lock(&copying_lock);
+	while (i->copying)
+		pthread_cond_wait(&turn, &copying_lock);
+	i->copying = 1;
+	pthread_mutex_unlock(&copying_lock);
+
+	r = move_on(o, i, want);
+
+	pthread_mutex_lock(&copying_lock);
+	i->copying = 0;
+	pthread_cond_broadcast(&turn);
+	pthread_mutex_unlock(&copying_lock);
+	return r;
+}
+
+/* The highest ancestor-or-self that is not in upper; pinned, NULL: none. */
+static struct inode *topmost_below(struct overlay *o, struct inode *i)
+{
+	struct inode *top = NULL, *at = itable_pin(o->inodes, i);
+
+	while (at) {
+		struct itable_view v;
+
+		itable_view(o->inodes, at, &v);
+		if (v.flags & INODE_UPPER)
+			break;
+		itable_unpin(o->inodes, top);
+		top = at;
+		at = v.flags & INODE_UNLINKED
+			     ? NULL
+			     : itable_get_index(o->inodes, v.parent);
+	}
+	itable_unpin(o->inodes, at);
+	return top;
+}
+
+int copyup(struct overlay *o, struct inode *i, enum copyup_want want)
+{
+	struct itable_view v;
+
+	if (!o->upper)
+		return -EROFS;
+	itable_view(o->inodes, i, &v);
+	if (satisfied(&v, want))
+		return 0;
+	for (;;) {
+		OVERLAY_PIN(top, o);
+		int r;
+
+		top.inode = topmost_below(o, i);
+		if (!top.inode || top.inode == i)
+			return one(o, i, want);
+		r = one(o, top.inode, COPYUP_META);
+		if (r < 0)
+			return r;
+	}
+}
+
+int copyup_mark_impure(struct overlay *o, struct inode *dir)
+{
+	struct itable_view v;
+	OVERLAY_DIR(d, o);
+	int r;
+
+	if (itable_flags(o->inodes, dir) & INODE_IMPURE ||
+	    !upper_has_xattrs(o->upper))
+		return 0;
+	itable_view(o->inodes, dir, &v);
+	r = overlay_upper_dir(o, &v, &d.ent);
+	if (r == 0)
+		r = xattrs_private_set(d.ent->fd, XATTRS_IMPURE, "y", 1);
+	if (r < 0)
+		return r;
+	lock_acquire(&dir->lock);
+	itable_set_flags_locked(o->inodes, dir, INODE_IMPURE, 0);
+	lock_release(&dir->lock);
+	dirsnap_changed(o, dir);
+	return 0;
+}

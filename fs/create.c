@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/create.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/creds.h"
+#include "fs/base/fdio.h"
+#include "fs/dirlayer.h"
+#include "fs/dirsnap.h"
+#include "fs/names.h"
+#include "fs/xattrs.h"
+
+/* The creator's ids and the device number as they are on disk. */
+static int to_disk(const struct overlay *o, const struct create_spec *in,
+		   struct create_spec *out)
+{
+	*out = *in;
+	out->uid = ids_uid_in(&o->ids, in->uid);
+	out->gid = ids_gid_in(&o->ids, in->gid);
+	if (out->uid == IDS_INVALID || out->gid == IDS_INVALID)
+		return -EOVERFLOW;
+	if (S_ISCHR(in->mode)) {
+		if (in->rdev == OVERLAY_GUEST_WHITEOUT)
+			return -EINVAL;
+		if (in->rdev == 0)
+			out->rdev = OVERLAY_GUEST_WHITEOUT;
+	}
+	return 0;
+}
+
+/* The one system call; a descriptor for `open`, else 0. */
+static int make(int dirfd, const char *name, const struct create_spec *spec)
+{
+	struct creds saved;
+	int r;
+
+	creds_enter(&saved, spec->uid, spec->gid, spec->umask);
+	if (S_ISREG(spec->mode) && spec->open)
+		r = openat(dirfd, name,
+			   O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
+			   spec->mode & 07777);
+	else if (S_ISDIR(spec->mode))
+		r = mkdirat(dirfd, name, spec->mode & 07777);
+	else if (S_ISLNK(spec->mode))
+		r = symlinkat(spec->target, dirfd, name);
+	else
+		r = mknodat(dirfd, name, spec->mode, spec->rdev);
+	if (r < 0)
+		r = -errno;
+	creds_leave(&saved);
+	return r;
+}
+
+/* In place of a whiteout: made aside, then swapped in. */
+static int make_over(struct names_dir *d, const char *name,
+		     const struct create_spec *spec)
+{
+	struct upper *u = d->o->upper;
+	struct upper_place to = {d->ent->fd, name, true};
+	char scratch[UPPER_TMP_MAX], tmp[UPPER_TMP_MAX];
+	bool is_dir = S_ISDIR(spec->mode);
+	_cleanup_close_ int from = -1, dir = -1;
+	int fd, r;
+
+	from = upper_scratch(u, d->ent->fd, scratch);
+	if (from < 0)
+		return from;
+	upper_tmpname(u, tmp);
+	fd = r = make(from, tmp, spec);
+	if (r >= 0 && is_dir) {
+		r = dir = fdio_openat(from, tmp, O_RDONLY | O_DIRECTORY, 0);
+		if (r >= 0)
+			r = xattrs_private_set(dir, XATTRS_OPAQUE, "y", 1);
+	}
+	if (r >= 0)
+		r = upper_publish(u, from, tmp, is_dir, &to);
+	if (r < 0 && fd >= 0) {
+		unlinkat(from, tmp, is_dir ? AT_REMOVEDIR : 0);
+		if (spec->open)
+			close(fd);
+	}
+	upper_scratch_end(u, scratch);
+	return r < 0 ? r : fd;
+}
+
+static int make_named(struct names_dir *d, const char *name,
+		      const struct create_spec *spec)
+{
+	int r = 0;
+
+	if (d->v.n_lower > 0)
+		r = names_vacancy(d, name);
+	if (r == 0) {
+		r = make(d->ent->fd, name, spec);
+		if (r != -EEXIST || d->v.n_lower > 0)
+			return r;
+		r = names_vacancy(d, name);
+	}
+	return r > 0 ? make_over(d, name, spec) : r < 0 ? r : -EEXIST;
+}
+
+/* Find out what was made and tell the table. */
+static int commit(struct names_dir *d, const char *name, int fd,
+		  struct create_result *out)
+{
+	struct layer *up = upper_layer(d->o->upper);
+	struct attr_shape shape;
+	LOOKUP(l);
+	int r;
+
+	r = fd >= 0 ? fdio_stat(fd, &l.st)
+		    : fdio_statat(d->ent->fd, name, &l.st);
+	if (r == 0)
+		r = fd >= 0 ? dirlayer_ref_fd(up, fd, l.st.st_ino, &l.upper)
+			    : dirlayer_ref_at(up, d->ent->fd, name,
+					      l.st.st_ino, &l.upper);
+	if (r < 0)
+		return r;
+	l.ino = layer_ino(up, l.st.st_ino);
+	l.flags = INODE_UPPER;
+	shape = (struct attr_shape){.ino = l.ino, .flags = l.flags};
+	attr_shape(d->o, &shape, &l.st);
+	out->st = l.st;
+	return lookup_intern(d->o, &l, d->inode, name, &out->inode);
+}
+
+int create(struct overlay *o, struct inode *parent, const char *name,
+	   const struct create_spec *spec, struct create_result *out)
+{
+	struct create_result res = {.fd = -1};
+	_cleanup_close_ int fd = -1;
+	struct create_spec disk;
+	NAMES_DIR(d);
+	int r = names_check(o, name);
+
+	if (r == 0)
+		r = to_disk(o, spec, &disk);
+	if (r == 0)
+		r = names_dir_begin(&d, o, parent);
+	if (r < 0)
+		return r;
+
+	r = make_named(&d, name, &disk);
+	if (r < 0)
+		return r;
+	if (S_ISREG(disk.mode) && disk.open)
+		fd = r;
+
+	dirsnap_changed(o, parent);
+	r = commit(&d, name, fd, &res);
+	if (r < 0)
+		return r;
+	res.fd = TAKE_FD(fd);
+	*out = res;
+	return 0;
+}
+
+int create_unnamed(struct overlay *o, struct inode *parent,
+		   const struct create_spec *spec, struct create_result *out)
+{
+	struct create_result res = {.fd = -1};
+	_cleanup_close_ int fd = -1, pin = -1;
+	struct create_spec disk;
+	struct creds saved;
+	NAMES_DIR(d);
+	int r = names_check(o, "");
+
+	if (r == 0)
+		r = to_disk(o, spec, &disk);
+	if (r == 0)
+		r = names_dir_begin(&d, o, parent);
+	if (r < 0)
+		return r;
+	creds_enter(&saved, disk.uid, disk.gid, disk.umask);
+	fd = openat(d.ent->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+		    disk.mode & 07777);
+	if (fd < 0)
+		r = errno == EISDIR || errno == EINVAL ? -EOPNOTSUPP : -errno;
+	creds_leave(&saved);
+	if (r < 0)
+		return r;
+	pin = fdio_reopen(fd, O_PATH);
+	if (pin < 0)
+		return pin;
+	r = commit(&d, "", fd, &res);
+	if (r < 0)
+		return r;
+	lock_acquire(&res.inode->lock);
+	itable_set_flags_locked(o->inodes, res.inode, INODE_UNLINKED, 0);
+	itable_set_pin_locked(o->inodes, res.inode, TAKE_FD(pin));
+	lock_release(&res.inode->lock);
+	res.st.st_nlink = 0;
+	res.fd = TAKE_FD(fd);
+	*out = res;
+	return 0;
+}

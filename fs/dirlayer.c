@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/dirlayer.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/base/xattrio.h"
+#include "fs/xattrs.h"
+
+#define WH_PREFIX ".wh."
+#define WH_LEN 4
+#define WH_OPAQUE ".wh..wh..opq"
+
+struct dirlayer {
+	struct layer pub;
+	int rootfd;
+	bool handles;  /* the filesystem has usable file handles */
+	bool wh_names; /* .wh.X is a whiteout of X */
+	struct fdcache *fds;
+};
+
+struct dirlayer_handle {
+	struct file_handle h;
+	unsigned char bytes[REF_BYTES];
+};
+
+static struct dirlayer *dl(const struct layer *l)
+{
+	return (struct dirlayer *)l;
+}
+
+/* Refs. */
+
+static int pin(struct dirlayer *d, int fd, uint64_t ino, struct ref *out)
+{
+	*out = (struct ref){.layer = d->pub.index, .type = REF_PINNED};
+	out->len = sizeof(ino);
+	memcpy(out->bytes, &ino, sizeof(ino));
+	out->fd = fd;
+	return 0;
+}
+
+static int handle_of(struct dirlayer *d, int dirfd, const char *name, int flags,
+		     struct ref *out)
+{
+	struct dirlayer_handle h;
+	int mount_id;
+
+	h.h.handle_bytes = REF_BYTES;
+	if (name_to_handle_at(dirfd, name, &h.h, &mount_id, flags) < 0)
+		return -errno;
+	*out = (struct ref){.layer = d->pub.index, .fd = -1};
+	out->len = (uint8_t)h.h.handle_bytes;
+	out->type = (uint16_t)h.h.handle_type;
+	memcpy(out->bytes, h.bytes, out->len);
+	return 0;
+}
+
+int dirlayer_ref_fd(struct layer *l, int fd, uint64_t ino, struct ref *out)
+{
+	int dup_fd;
+
+	if (dl(l)->handles)
+		return handle_of(dl(l), fd, "", AT_EMPTY_PATH, out);
+	dup_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return dup_fd < 0 ? -errno : pin(dl(l), dup_fd, ino, out);
+}
+
+int dirlayer_ref_at(struct layer *l, int dirfd, const char *name, uint64_t ino,
+		    struct ref *out)
+{
+	int fd;
+
+	if (dl(l)->handles)
+		return handle_of(dl(l), dirfd, name, 0, out);
+	fd = fdio_openat(dirfd, name, O_PATH, 0);
+	return fd < 0 ? fd : pin(dl(l), fd, ino, out);
+}
+
+void dirlayer_ref_close(struct ref *r)
+{
+	if (r->type == REF_PINNED && r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+}
+
+static int open_ref(struct layer *l, const struct ref *r, int flags)
+{
+	struct dirlayer_handle h;
+	int fd;
+
+	if (r->type == REF_PINNED)
+		return fdio_reopen(r->fd, flags);
+	h.h.handle_bytes = r->len;
+	h.h.handle_type = r->type;
+	memcpy(h.bytes, r->bytes, r->len);
+	fd = open_by_handle_at(dl(l)->rootfd, &h.h, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int dirlayer_dir(struct layer *l, const struct ref *dir,
+		 struct fdcache_ent **out)
+{
+	struct fdcache_ent *e = fdcache_get(dl(l)->fds, dir);
+	int fd;
+
+	if (!e) {
+		fd = open_ref(l, dir, O_RDONLY | O_DIRECTORY);
+		if (fd < 0)
+			return fd;
+		e = fdcache_add(dl(l)->fds, dir, fd);
+		if (!e)
+			return -ENOMEM;
+	}
+	*out = e;
+	return 0;
+}
+
+struct fdcache *dirlayer_fds(const struct layer *l)
+{
+	return dl(l)->fds;
+}
+
+/* A directory borrowed for one scope. */
+struct borrowed {
+	struct fdcache *fds;
+	struct fdcache_ent *ent;
+};
+
+static void borrowed_end(struct borrowed *b)
+{
+	fdcache_put(b->fds, b->ent);
+}
+
+#define BORROWED(name, l)                                                      \
+	_cleanup_(borrowed_end) struct borrowed name = {.fds = dl(l)->fds}
+
+/* Whiteouts. */
+
+static bool is_wh_name(const struct dirlayer *d, const char *name)
+{
+	return d->wh_names && strncmp(name, WH_PREFIX, WH_LEN) == 0;
+}
+
+/* Does `.wh.NAME` stand in the directory? A name too long for it: no. */
+static int has_wh_name(int dirfd, const char *name)
+{
+	char wh[NAME_MAX + 1];
+
+	if (strlen(name) > NAME_MAX - WH_LEN)
+		return 0;
+	snprintf(wh, sizeof(wh), WH_PREFIX "%s", name);
+	return fdio_exists(dirfd, wh);
+}
+
+static bool is_xattr_whiteout(int dirfd, const char *name,
+			      const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_size == 0 &&
+	       xattrs_private_getat(dirfd, name, XATTRS_WHITEOUT, NULL, 0) >= 0;
+}
+
+/* The contract's functions. */
+
+static int lookup(struct layer *l, const struct ref *dir, const char *name,
+		  struct layer_entry *out)
+{
+	struct dirlayer *d = dl(l);
+	struct layer_entry e;
+	BORROWED(b, l);
+	int r = dirlayer_dir(l, dir, &b.ent);
+
+	if (r < 0)
+		return r;
+	if (is_wh_name(d, name))
+		return -ENOENT;
+	r = fdio_statat(b.ent->fd, name, &e.st);
+	if (r == -ENOENT && d->wh_names) {
+		r = has_wh_name(b.ent->fd, name);
+		return r > 0 ? -ENODATA : r < 0 ? r : -ENOENT;
+	}
+	if (r < 0)
+		return r;
+	if (dirlayer_is_whiteout(&e.st) ||
+	    is_xattr_whiteout(b.ent->fd, name, &e.st))
+		return -ENODATA;
+	r = dirlayer_ref_at(l, b.ent->fd, name, e.st.st_ino, &e.ref);
+	if (r < 0)
+		return r;
+	*out = e;
+	return 0;
+}
+
+static int root(struct layer *l, struct layer_entry *out)
+{
+	struct layer_entry e;
+	int r = fdio_stat(dl(l)->rootfd, &e.st);
+
+	if (r == 0)
+		r = dirlayer_ref_fd(l, dl(l)->rootfd, e.st.st_ino, &e.ref);
+	if (r == 0)
+		*out = e;
+	return r;
+}
+
+static int marks(struct layer *l, const struct ref *dir,
+		 struct layer_marks *out)
+{
+	BORROWED(b, l);
+	int r = dirlayer_dir(l, dir, &b.ent);
+
+	if (r < 0)
+		return r;
+	r = xattrs_marks_get(b.ent->fd, out);
+	if (r == 0 && dl(l)->wh_names && !out->opaque)
+		out->opaque = fdio_exists(b.ent->fd, WH_OPAQUE) > 0;
+	return r;
+}
+
+struct listing {
+	struct dirlayer *d;
+	int fd;
+	bool xattr_whiteouts;
+	layer_emit_fn emit;
+	void *ctx;
+};
+
+static int list_one(struct listing *li, const struct dirent *de)
+{
+	const char *name = de->d_name;
+	unsigned type = de->d_type;
+	struct stat st;
+	bool look;
+
+	if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])))
+		return 0;
+	if (is_wh_name(li->d, name)) {
+		name += WH_LEN;
+		if (!*name || is_wh_name(li->d, name) ||
+		    fdio_exists(li->fd, name) > 0)
+			return 0;
+		return li->emit(li->ctx, name, 0, LAYER_DT_WHITEOUT);
+	}
+	look = type == DT_UNKNOWN || type == DT_CHR ||
+	       (type == DT_REG && li->xattr_whiteouts);
+	if (look) {
+		if (fdio_statat(li->fd, name, &st) < 0)
+			return 0;
+		type = IFTODT(st.st_mode);
+		if (dirlayer_is_whiteout(&st) ||
+		    is_xattr_whiteout(li->fd, name, &st))
+			type = LAYER_DT_WHITEOUT;
+	}
+	return li->emit(li->ctx, name, layer_ino(&li->d->pub, de->d_ino), type);
+}
+
+static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
+		void *ctx)
+{
+	_cleanup_closedir_ DIR *dirp = NULL;
+	struct listing li = {.d = dl(l), .emit = emit, .ctx = ctx};
+	int fd = open_ref(l, dir, O_RDONLY | O_DIRECTORY), r = 0;
+
+	if (fd < 0)
+		return fd;
+	dirp = fdopendir(fd);
+	if (!dirp) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	li.fd = fd;
+	li.xattr_whiteouts = xattrs_has_whiteouts(fd);
+	while (r == 0) {
+		struct dirent *de;
+
+		errno = 0;
+		de = readdir(dirp);
+		if (!de)
+			return -errno;
+		r = list_one(&li, de);
+	}
+	return r;
+}
+
+static int stat_ref(struct layer *l, const struct ref *r, struct stat *st)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (r->type == REF_PINNED)
+		return fdio_stat(r->fd, st);
+	fd = open_ref(l, r, O_PATH);
+	return fd < 0 ? fd : fdio_stat(fd, st);
+}
+
+static void layer_free(struct layer *l)
+{
+	if (!l)
+		return;
+	close(dl(l)->rootfd);
+	free(l);
+}
+
+static const struct layer_ops dirlayer_ops = {
+	.root = root,
+	.lookup = lookup,
+	.marks = marks,
+	.list = list,
+	.stat = stat_ref,
+	.open = open_ref,
+	.free = layer_free,
+};
+
+/* Opening. */
+
+/* A read-only view of the tree that leaves access times alone. */
+static int open_tree_private(const char *path)
+{
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
+		.attr_clr = MOUNT_ATTR__ATIME,
+	};
+	_cleanup_close_ int tree = -1;
+
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH,
+				&attr, sizeof(attr)) < 0)
+		return -errno;
+	return fdio_openat(tree, ".", O_RDONLY | O_DIRECTORY, 0);
+}
+
+static bool handles_work(struct dirlayer *d)
+{
+	struct ref r;
+	int fd;
+
+	if (handle_of(d, d->rootfd, "", AT_EMPTY_PATH, &r) < 0)
+		return false;
+	fd = open_ref(&d->pub, &r, O_PATH);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+static int open_lower(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int tree;
+
+	if (fd < 0)
+		return -errno;
+	tree = open_tree_private(path);
+	return tree >= 0 ? tree : TAKE_FD(fd);
+}
+
+int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
+		 char *err, size_t errlen)
+{
+	struct dirlayer *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	d->pub.ops = &dirlayer_ops;
+	d->pub.index = cfg->index;
+	d->pub.fsidx = cfg->fsidx;
+	d->fds = cfg->fds;
+	r = cfg->path ? open_lower(cfg->path) : cfg->rootfd;
+	if (r < 0) {
+		snprintf(err, errlen, "lower directory '%s': %s", cfg->path,
+			 strerror(-r));
+		free(d);
+		return r;
+	}
+	d->rootfd = r;
+	d->handles = handles_work(d);
+	d->wh_names = !xattrs_is_marked(d->rootfd);
+	*out = &d->pub;
+	return 0;
+}
+
+int dirlayer_rootfd(const struct layer *l)
+{
+	return dl(l)->rootfd;
+}
+
+void dirlayer_set_fsidx(struct layer *l, uint8_t fsidx)
+{
+	dl(l)->pub.fsidx = fsidx;
+}
+
+bool dirlayer_wh_names(const struct layer *l)
+{
+	return dl(l)->wh_names;
+}
+
+void dirlayer_set_wh_names(struct layer *l, bool on)
+{
+	dl(l)->wh_names = on;
+}

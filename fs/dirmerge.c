@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/dirmerge.h"
+
+#include "fs/base/cleanup.h"
+#include "fs/dirlayer.h"
+
+/*
+ * Every layer's names are appended, the topmost first; then one sort brings
+ * the same names together, and of each only the topmost stays, unless it is a
+ * whiteout. Cookies are 62 bits of a hash; of two names with one hash the
+ * second gets the next number.
+ */
+#define COOKIE_FIRST 16u
+
+struct item {
+	uint64_t cookie;
+	uint64_t ino;
+	uint32_t name; /* offset in names */
+	uint8_t layer; /* order of search */
+	uint8_t type;
+	uint8_t upper;
+};
+
+struct dirmerge {
+	struct item *items;
+	size_t n, room;
+	char *names;
+	size_t names_len, names_room;
+	uint8_t layer; /* being read */
+	bool upper;
+};
+
+static uint64_t cookie_of(const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 0x100000001b3ull;
+	h ^= h >> 29;
+	h *= 0xbf58476d1ce4e5b9ull;
+	h ^= h >> 32;
+	return (h >> 2) | COOKIE_FIRST;
+}
+
+static int grow(void **p, size_t *room, size_t need, size_t unit)
+{
+	size_t more = *room ? *room * 2 : 64;
+	void *fresh;
+
+	if (need <= *room)
+		return 0;
+	while (more < need)
+		more *= 2;
+	fresh = realloc(*p, more * unit);
+	if (!fresh)
+		return -ENOMEM;
+	*p = fresh;
+	*room = more;
+	return 0;
+}
+
+static int append(void *ctx, const char *name, uint64_t ino, unsigned type)
+{
+	struct dirmerge *m = ctx;
+	size_t len = strlen(name) + 1;
+
+	if (grow((void **)&m->items, &m->room, m->n + 1, sizeof(*m->items)) <
+		    0 ||
+	    grow((void **)&m->names, &m->names_room, m->names_len + len, 1) < 0)
+		return -ENOMEM;
+	m->items[m->n++] = (struct item){
+		.cookie = cookie_of(name),
+		.ino = ino,
+		.name = (uint32_t)m->names_len,
+		.layer = m->layer,
+		.type = (uint8_t)type,
+		.upper = m->upper,
+	};
+	memcpy(m->names + m->names_len, name, len);
+	m->names_len += len;
+	return 0;
+}
+
+static int compare(const void *pa, const void *pb, void *ctx)
+{
+	const struct item *a = pa, *b = pb;
+	const struct dirmerge *m = ctx;
+	int r;
+
+	if (a->cookie != b->cookie)
+		return a->cookie < b->cookie ? -1 : 1;
+	r = strcmp(m->names + a->name, m->names + b->name);
+	return r ? r : (int)a->layer - (int)b->layer;
+}
+
+static void settle(struct dirmerge *m)
+{
+	const char *last = NULL;
+	size_t kept = 0;
+
+	if (m->n)
+		qsort_r(m->items, m->n, sizeof(*m->items), compare, m);
+	for (size_t i = 0; i < m->n; i++) {
+		struct item *it = &m->items[i];
+		const char *name = m->names + it->name;
+
+		if (last && strcmp(name, last) == 0)
+			continue;
+		last = name;
+		if (it->type == LAYER_DT_WHITEOUT)
+			continue;
+		if (kept && m->items[kept - 1].cookie >= it->cookie)
+			it->cookie = m->items[kept - 1].cookie + 1;
+		m->items[kept++] = *it;
+	}
+	m->n = kept;
+}
+
+static int read_layer(struct dirmerge *m, struct overlay *o,
+		      const struct ref *ref)
+{
+	struct layer *l = overlay_layer(o, ref);
+	int r;
+
+	m->upper = ref->layer == REF_UPPER;
+	r = l->ops->list(l, ref, append, m);
+	m->layer++;
+	return r;
+}
+
+int dirmerge_new(struct dirmerge **out, struct overlay *o,
+		 const struct itable_view *dir)
+{
+	struct dirmerge *m = calloc(1, sizeof(*m));
+	int r = 0;
+
+	if (!m)
+		return -ENOMEM;
+	if (dir->flags & INODE_UPPER)
+		r = read_layer(m, o, &dir->upper);
+	for (unsigned i = 0; i < dir->n_lower && r == 0; i++) {
+		struct ref below;
+
+		itable_view_lower(dir, i, &below);
+		r = read_layer(m, o, &below);
+	}
+	if (r < 0) {
+		dirmerge_free(m);
+		return r;
+	}
+	settle(m);
+	*out = m;
+	return 0;
+}
+
+void dirmerge_free(struct dirmerge *m)
+{
+	if (!m)
+		return;
+	free(m->items);
+	free(m->names);
+	free(m);
+}
+
+size_t dirmerge_seek(const struct dirmerge *m, uint64_t cookie)
+{
+	size_t lo = 0, hi = m->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (m->items[mid].cookie < cookie)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool dirmerge_get(const struct dirmerge *m, size_t index,
+		  struct dirmerge_entry *out)
+{
+	const struct item *it;
+
+	if (index >= m->n)
+		return false;
+	it = &m->items[index];
+	*out = (struct dirmerge_entry){
+		.name = m->names + it->name,
+		.ino = it->ino,
+		.cookie = it->cookie,
+		.type = it->type,
+		.upper = it->upper,
+	};
+	return true;
+}

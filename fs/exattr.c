@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/exattr.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/xattrio.h"
+#include "fs/copyup.h"
+#include "fs/xattrs.h"
+
+static bool is_acl(const char *name)
+{
+	return strncmp(name, "system.posix_acl_", 17) == 0;
+}
+
+static int refuse(const struct overlay *o, const char *name)
+{
+	if (o->opts->noxattrs)
+		return -EOPNOTSUPP;
+	if (o->opts->noacl && is_acl(name))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int open_meta(struct overlay *o, struct inode *i, uint32_t *type)
+{
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	*type = v.type;
+	return attr_open_meta(o, &v,
+			      S_ISDIR(v.type) ? O_RDONLY | O_DIRECTORY
+					      : O_PATH);
+}
+
+ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
+		   void *buf, size_t size)
+{
+	char mapped[XATTRS_NAME_MAX];
+	const char *disk = xattrs_to_disk(name, mapped);
+	_cleanup_close_ int fd = -1;
+	uint32_t type;
+	ssize_t n = refuse(o, name);
+
+	if (n < 0 || !disk)
+		return n < 0 ? n : -ENODATA;
+	fd = open_meta(o, i, &type);
+	if (fd < 0)
+		return fd;
+	n = xattrio_get(fd, disk, buf, size);
+	if (n > 0 && size > 0) {
+		int r = ids_xattr_out(&o->ids, name, buf, (size_t)n);
+
+		if (r < 0)
+			return r;
+	}
+	return n;
+}
+
+ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
+{
+	_cleanup_free_ char *names = NULL;
+	char mapped[XATTRS_NAME_MAX];
+	_cleanup_close_ int fd = -1;
+	size_t used = 0;
+	uint32_t type;
+	ssize_t n;
+
+	if (o->opts->noxattrs)
+		return 0;
+	fd = open_meta(o, i, &type);
+	if (fd < 0)
+		return fd;
+	n = xattrio_dup(fd, NULL, &names);
+	if (n < 0)
+		return n == -EOPNOTSUPP ? 0 : n;
+	for (const char *p = names; p < names + n; p += strlen(p) + 1) {
+		const char *guest = xattrs_to_guest(p, mapped);
+		size_t len;
+
+		if (!guest || (o->opts->noacl && is_acl(guest)))
+			continue;
+		len = strlen(guest) + 1;
+		if (size > 0 && used + len > size)
+			return -ERANGE;
+		if (size > 0)
+			memcpy(buf + used, guest, len);
+		used += len;
+	}
+	return (ssize_t)used;
+}
+
+int exattr_set(struct overlay *o, struct inode *i, const char *name,
+	       const struct exattr_value *value)
+{
+	char mapped[XATTRS_NAME_MAX];
+	const char *disk = xattrs_to_disk(name, mapped);
+	_cleanup_free_ char *copy = NULL;
+	_cleanup_close_ int fd = -1;
+	uint32_t type;
+	int r = refuse(o, name);
+
+	if (r < 0 || !disk)
+		return r < 0 ? r : -ERANGE;
+	copy = malloc(value->size + 1);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, value->data, value->size);
+	r = ids_xattr_in(&o->ids, name, copy, value->size);
+	if (r == 0)
+		r = copyup(o, i, COPYUP_META);
+	if (r < 0)
+		return r;
+	fd = open_meta(o, i, &type);
+	if (fd < 0)
+		return fd;
+	return xattrio_set(fd, disk, copy, value->size, value->flags);
+}
+
+int exattr_remove(struct overlay *o, struct inode *i, const char *name)
+{
+	char mapped[XATTRS_NAME_MAX];
+	const char *disk = xattrs_to_disk(name, mapped);
+	_cleanup_close_ int fd = -1;
+	uint32_t type;
+	ssize_t n = refuse(o, name);
+	int r;
+
+	if (n < 0 || !disk)
+		return n < 0 ? (int)n : -ENODATA;
+	if (!o->upper)
+		return -EROFS;
+	/* Removing what is not there must not copy anything up. */
+	n = exattr_get(o, i, name, NULL, 0);
+	if (n < 0)
+		return (int)n;
+	r = copyup(o, i, COPYUP_META);
+	if (r < 0)
+		return r;
+	fd = open_meta(o, i, &type);
+	return fd < 0 ? fd : xattrio_remove(fd, disk);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fs/attr.h"
+#include "fs/backing.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/copyup.h"
+#include "fs/htable.h"
+#include "fs/iomode.h"
+
+/* What the daemon's own descriptors leave out of the caller's flags. */
+#define NOT_OURS                                                               \
+	(O_APPEND | O_DIRECT | O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW |       \
+	 O_NOCTTY | O_NONBLOCK | O_ASYNC | O_DIRECTORY | O_PATH | O_CLOEXEC)
+
+static bool data_is_upper(const struct itable_view *v)
+{
+	return (v->flags & INODE_UPPER) && !(v->flags & INODE_METACOPY);
+}
+
+/* A descriptor of the data: upper's file, or the lower's. */
+static int open_data(struct overlay *o, const struct itable_view *v, int flags)
+{
+	struct layer *l;
+	struct ref low;
+
+	if (data_is_upper(v) || v->n_lower == 0)
+		return attr_open_meta(o, v, flags);
+	itable_view_lower(v, 0, &low);
+	l = overlay_layer(o, &low);
+	return l->ops->open(l, &low, flags);
+}
+
+/* Opening. */
+
+static enum iomode choose(const struct overlay *o, const struct inode *i,
+			  const struct itable_view *v)
+{
+	struct iomode_state s = {
+		.available = backing_available(o->backing),
+		.program = v->flags & INODE_PROGRAM,
+		.upper = data_is_upper(v),
+		.pass_lower = i->pass_lower,
+		.n_cached = i->n_cached,
+		.n_pass = i->n_pass,
+	};
+
+	return iomode_choose(&s);
+}
+
+/* The backing id for the data as it is now; `fd` is it, or -1. */
+static int backing_for(struct overlay *o, struct inode *i,
+		       const struct itable_view *v, int fd)
+{
+	bool lower = !data_is_upper(v);
+	_cleanup_close_ int own = -1;
+
+	if (i->n_pass == 0 && i->pass_lower != lower)
+		backing_drop_locked(o, i);
+	if (itable_backing_locked(o->inodes, i) <= 0 && fd < 0) {
+		fd = own = open_data(o, v, O_PATH);
+		if (fd < 0)
+			return fd;
+	}
+	i->pass_lower = lower;
+	return backing_get_locked(o, i, fd);
+}
+
+static void release_mode(struct overlay *o, struct inode *i, bool pass)
+{
+	bool idle;
+
+	lock_acquire(&i->lock);
+	if (pass)
+		i->n_pass--;
+	else
+		i->n_cached--;
+	idle = pass && i->n_pass == 0;
+	if (idle && (itable_flags(o->inodes, i) & INODE_UNLINKED)) {
+		backing_drop_locked(o, i);
+		idle = false;
+	}
+	lock_release(&i->lock);
+	if (idle)
+		backing_idle(o, i);
+}
+
+/* Count it in, by the mode that goes with what is open. */
+static int enter_mode(struct overlay *o, struct inode *i, int fd,
+		      struct file_opened *out)
+{
+	struct itable_view v;
+	enum iomode mode;
+	int id = 0;
+
+	lock_acquire(&i->lock);
+	itable_view_locked(o->inodes, i, &v);
+	mode = choose(o, i, &v);
+	if (mode == IOMODE_PASS) {
+		id = backing_for(o, i, &v, fd);
+		if (id < 0 && i->n_pass > 0) {
+			lock_release(&i->lock);
+			return id;
+		}
+		if (id < 0)
+			mode = IOMODE_CACHED;
+	}
+	if (mode == IOMODE_CONFLICT) {
+		itable_split_locked(o->inodes, i);
+		lock_release(&i->lock);
+		return -ESTALE;
+	}
+	if (mode == IOMODE_PASS) {
+		i->n_pass++;
+		i->stale_pages = 1;
+	} else {
+		i->n_cached++;
+		out->keep_cache = !i->stale_pages;
+		i->stale_pages = 0;
+	}
+	lock_release(&i->lock);
+	out->backing_id = mode == IOMODE_PASS ? id : 0;
+	return 0;
+}
+
+static int enter(struct overlay *o, struct inode *i, int flags, int fd,
+		 struct file_opened *out)
+{
+	struct file_opened res = {.fh = 0};
+	struct handle h = {.flags = (uint32_t)flags};
+	int r = enter_mode(o, i, fd, &res);
+
+	if (r < 0) {
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	h.nodeid = itable_nodeid(o->inodes, i);
+	h.pass = res.backing_id > 0;
+	res.fh = htable_add(o->handles, &h, fd);
+	if (!res.fh) {
+		release_mode(o, i, h.pass);
+		return -ENFILE;
+	}
+	*out = res;
+	return 0;
+}
+
+static int truncate_open(struct overlay *o, struct inode *i, bool kill_priv)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	fd = attr_open_meta(o, &v, O_WRONLY);
+	if (fd < 0)
+		return fd;
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	return kill_priv ? attr_kill_priv(fd) : 0;
+}
+
+int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
+	      struct file_opened *out)
+{
+	bool write = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+	int r = 0;
+
+	if (write)
+		r = copyup(o, i, flags & O_TRUNC ? COPYUP_EMPTY : COPYUP_DATA);
+	if (r == 0 && (flags & O_TRUNC))
+		r = truncate_open(o, i, kill_priv);
+	return r < 0 ? r : enter(o, i, flags, -1, out);
+}
+
+int file_adopt(struct overlay *o, struct inode *i, int flags, int fd,
+	       struct file_opened *out)
+{
+	return enter(o, i, flags, fd, out);
+}
+
+void file_release(struct overlay *o, uint64_t fh)
+{
+	struct handle *h = htable_get(o->handles, fh);
+	OVERLAY_PIN(p, o);
+	bool pass;
+
+	if (!h)
+		return;
+	pass = h->pass;
+	p.inode = itable_get(o->inodes, h->nodeid);
+	htable_remove(o->handles, fh);
+	if (p.inode)
+		release_mode(o, p.inode, pass);
+}
+
+/* The descriptor behind a handle. */
+
+static int reopen(struct overlay *o, struct handle *h)
+{
+	int flags = (int)h->flags & ~NOT_OURS, fd, old;
+	struct itable_view v;
+	OVERLAY_PIN(p, o);
+
+	p.inode = itable_get(o->inodes, h->nodeid);
+	if (!p.inode)
+		return -ESTALE;
+	itable_view(o->inodes, p.inode, &v);
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		flags = (flags & ~O_ACCMODE) | O_RDWR;
+	fd = open_data(o, &v, flags);
+	if (fd < 0)
+		return fd;
+	lock_acquire(&p.inode->lock);
+	old = h->fd - 1;
+	if (old >= 0 && !h->fd_lower) {
+		close(fd); /* another thread was faster */
+		fd = old;
+	} else {
+		/*
+		 * Another request may still read by the old one: the number
+		 * stays, what it names changes.
+		 */
+		if (old >= 0) {
+			dup3(fd, old, O_CLOEXEC);
+			close(fd);
+			fd = old;
+		}
+		h->fd_lower = !data_is_upper(&v);
+		h->fd = fd + 1;
+	}
+	lock_release(&p.inode->lock);
+	return fd;
+}
+
+/* Did the data move up since the descriptor was opened? */
+static bool outdated(struct overlay *o, const struct handle *h)
+{
+	OVERLAY_PIN(p, o);
+	uint32_t flags;
+
+	if (!h->fd_lower || h->pass)
+		return false;
+	p.inode = itable_get(o->inodes, h->nodeid);
+	if (!p.inode)
+		return false;
+	flags = itable_flags(o->inodes, p.inode);
+	return (flags & INODE_UPPER) && !(flags & INODE_METACOPY);
+}
+
+static int fd_of(struct overlay *o, struct handle *h)
+{
+	int fd = h->fd - 1;
+
+	if (fd < 0 || outdated(o, h))
+		return reopen(o, h);
+	return fd;
+}
+
+int file_fd(struct overlay *o, uint64_t fh)
+{
+	struct handle *h = htable_get(o->handles, fh);
+
+	return h ? fd_of(o, h) : -EBADF;
+}
+
+/* Data. */
+
+ssize_t file_read(struct overlay *o, uint64_t fh, void *buf, size_t size,
+		  off_t off)
+{
+	int fd = file_fd(o, fh);
+
+	return fd < 0 ? fd : fdio_pread_full(fd, buf, size, off);
+}
+
+ssize_t file_write(struct overlay *o, uint64_t fh, const void *buf, size_t size,
+		   off_t off, bool kill_priv)
+{
+	int fd = file_fd(o, fh);
+
+	if (fd >= 0 && kill_priv) {
+		int r = attr_kill_priv(fd);
+
+		if (r < 0)
+			return r;
+	}
+	return fd < 0 ? fd : fdio_pwrite_full(fd, buf, size, off);
+}
+
+int file_fsync(struct overlay *o, uint64_t fh, bool datasync)
+{
+	struct handle *h = htable_get(o->handles, fh);
+	int fd;
+
+	if (!h)
+		return -EBADF;
+	if (!o->upper)
+		return 0;
+	fd = fd_of(o, h);
+	if (fd < 0)
+		return fd;
+	return h->fd_lower ? 0 : upper_sync_asked(o->upper, fd, datasync);
+}
+
+int file_fallocate(struct overlay *o, uint64_t fh, int mode, off_t off,
+		   off_t len)
+{
+	int fd = file_fd(o, fh);
+
+	if (fd < 0)
+		return fd;
+	return fallocate(fd, mode, off, len) < 0 ? -errno : 0;
+}
+
+off_t file_lseek(struct overlay *o, uint64_t fh, off_t off, int whence)
+{
+	int fd = file_fd(o, fh);
+	off_t r;
+
+	if (fd < 0)
+		return fd;
+	r = lseek(fd, off, whence);
+	return r < 0 ? -errno : r;
+}
+
+ssize_t file_copy_range(struct overlay *o, uint64_t from, off_t off_from,
+			uint64_t to, off_t off_to, size_t len)
+{
+	int in = file_fd(o, from), out = file_fd(o, to);
+	ssize_t n;
+
+	if (in < 0 || out < 0)
+		return in < 0 ? in : out;
+	n = copy_file_range(in, &off_from, out, &off_to, len, 0);
+	return n < 0 ? -errno : n;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_HTABLE_H
+#define VEFS_FS_HTABLE_H
+
+/*
+ * htable - the open files, in shared memory.
+ *
+ * A handle is what the kernel gives back with every request on an open file.
+ * Its descriptor is opened when a request needs one: a file that the kernel
+ * reads by itself costs none.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTABLE_LAYOUT 1
+
+struct htable;
+
+/* One open file. Everything but `fd` is set once. */
+struct handle {
+	uint64_t nodeid;    /* the inode's; it stays known while this is open */
+	uint32_t generation; /* 0: free */
+	uint32_t flags;	    /* of open(2) */
+	uint32_t pass;	    /* 1: passthrough, 0: cached */
+	_Atomic int32_t fd; /* descriptor + 1; 0: none yet */
+	_Atomic uint32_t fd_lower; /* the descriptor is the lower file's */
+	uint32_t next_free;
+};
+
+struct htable *htable_new(void);
+/* Closes what is open. */
+void htable_free(struct htable *t);
+
+/*
+ * A new handle; `fd` (or -1) is taken in every case. Returns its number, 0
+ * when there is no room.
+ */
+uint64_t htable_add(struct htable *t, const struct handle *like, int fd);
+
+/* The handle of a number, or NULL. It lives until htable_remove(). */
+struct handle *htable_get(struct htable *t, uint64_t fh);
+
+/* Close and free. A number that is not in use is ignored. */
+void htable_remove(struct htable *t, uint64_t fh);
+
+size_t htable_count(struct htable *t);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/link.h"
+
+#include <fcntl.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/copyup.h"
+#include "fs/dirsnap.h"
+#include "fs/names.h"
+
+static int link_over(struct names_dir *d, int fd, const char *name)
+{
+	struct upper *u = d->o->upper;
+	struct upper_place to = {d->ent->fd, name, true};
+	char tmp[UPPER_TMP_MAX];
+	int r;
+
+	upper_tmpname(u, tmp);
+	if (linkat(fd, "", upper_workfd(u), tmp, AT_EMPTY_PATH) < 0)
+		return -errno;
+	r = upper_publish(u, upper_workfd(u), tmp, false, &to);
+	if (r < 0)
+		upper_discard(u, tmp);
+	return r;
+}
+
+static void commit(struct names_dir *d, struct inode *i, const char *name)
+{
+	struct itable *t = d->o->inodes;
+
+	if (itable_flags(t, i) & INODE_UNLINKED) {
+		lock_acquire(&i->lock);
+		itable_set_flags_locked(t, i, 0, INODE_UNLINKED);
+		itable_set_pin_locked(t, i, -1);
+		lock_release(&i->lock);
+	}
+	names_moved(d, i, name);
+	dirsnap_changed(d->o, d->inode);
+}
+
+int link_name(struct overlay *o, struct inode *i, struct inode *parent,
+	      const char *name, struct stat *st)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	NAMES_DIR(d);
+	int r = names_check(o, name);
+
+	if (r == 0)
+		r = copyup(o, i, COPYUP_META);
+	if (r == 0)
+		r = names_dir_begin(&d, o, parent);
+	if (r == 0)
+		r = names_vacancy(&d, name);
+	if (r < 0)
+		return r;
+	itable_view(o->inodes, i, &v);
+	fd = attr_open_meta(o, &v, O_PATH);
+	if (fd < 0)
+		return fd;
+	if (v.flags & INODE_RECORD) {
+		int impure = copyup_mark_impure(o, parent);
+
+		if (impure < 0)
+			return impure;
+	}
+	if (r > 0)
+		r = link_over(&d, fd, name);
+	else
+		r = linkat(fd, "", d.ent->fd, name, AT_EMPTY_PATH) < 0 ? -errno
+								       : 0;
+	if (r == 0)
+		r = upper_sync_dir(o->upper, d.ent->fd);
+	if (r < 0)
+		return r;
+	commit(&d, i, name);
+	return attr_get(o, i, st);
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/loop.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/log.h"
+
+/*
+ * Roles of a thread:
+ *
+ *	leader	waits for requests: busy for a while, then in poll(2). At most
+ *		one; it handles what it gets itself if that is short.
+ *	helper	reads without waiting while there is more than one thread can
+ *		do, then parks.
+ *	parked	sleeps on `wake`. One of them, the deputy, looks every
+ *		millisecond while requests come in whether the leader is stuck
+ *		in one, and takes the lead if so.
+ *
+ * Leadership has a number, `term`. `served` begins at term << 16 and moves with
+ * each request that the leader starts or ends, so it is odd while it handles
+ * one; a leader that was replaced finds another value than it left there.
+ * Under `lock`: term, vacant, deputy, calls, parked. `asleep` is set while the
+ * leader is in poll(2).
+ */
+#define DEPUTY_PERIOD CLOCK_MS
+#define STREAK 16	/* requests in a row without a wait: call for help */
+#define SCORE_MAX 16
+#define CONTENDED CLOCK_MS /* one busy round that took this long */
+#define TRIM_AFTER_MS 2000
+#define KEEP_BYTES 65536u
+
+struct loop {
+	const struct loop_config *cfg;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	unsigned term;
+	bool vacant; /* nobody leads */
+	bool deputy; /* one of the parked is it */
+	unsigned calls; /* helpers called and not yet come */
+	unsigned parked;
+	_Atomic unsigned served;
+	_Atomic bool asleep, ended;
+	_Atomic int error;
+};
+
+struct worker {
+	struct loop *l;
+	unsigned char *buf;
+	size_t touched; /* bytes of buf that may be in memory */
+	int score;	/* > 0: waiting busily has been paying */
+	unsigned term;
+	unsigned mark; /* what we last put into `served` */
+};
+
+static void end(struct loop *l, int error)
+{
+	pthread_mutex_lock(&l->lock);
+	if (error)
+		atomic_store(&l->error, error);
+	atomic_store(&l->ended, true);
+	pthread_cond_broadcast(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void trim(struct worker *w)
+{
+	if (w->touched > KEEP_BYTES)
+		madvise(w->buf + KEEP_BYTES, w->l->cfg->buffer - KEEP_BYTES,
+			MADV_DONTNEED);
+	w->touched = 0;
+}
+
+/* A request's length; 0: nothing there; < 0: -errno. */
+static ssize_t take(struct worker *w)
+{
+	for (;;) {
+		ssize_t n = read(w->l->cfg->fd, w->buf, w->l->cfg->buffer);
+
+		if (n > 0) {
+			if ((size_t)n > w->touched)
+				w->touched = (size_t)n;
+			return n;
+		}
+		if (n < 0 && errno == EAGAIN)
+			return 0;
+		/* Interrupted, or the request went away while we took it. */
+		if (n < 0 && (errno == EINTR || errno == ENOENT))
+			continue;
+		return n < 0 ? -errno : -ENODEV;
+	}
+}
+
+/* Ask again and again, for the configured time at most. */
+static ssize_t take_busily(struct worker *w)
+{
+	uint64_t limit = w->l->cfg->busy_poll * CLOCK_US;
+	uint64_t from = clock_now(), last = from, t;
+	ssize_t n;
+
+	do {
+		sched_yield();
+		n = take(w);
+		t = clock_now();
+		if (n != 0) {
+			if (w->score < SCORE_MAX)
+				w->score++;
+			return n;
+		}
+		if (t - last > CONTENDED)
+			break;
+		last = t;
+	} while (t - from < limit);
+	w->score /= 2;
+	return 0;
+}
+
+static void sleep_for_request(struct worker *w)
+{
+	struct loop *l = w->l;
+	struct pollfd p = {.fd = l->cfg->fd, .events = POLLIN};
+	uint64_t from = clock_now();
+	bool trimmed = w->touched <= KEEP_BYTES;
+
+	atomic_store(&l->asleep, true);
+	while (poll(&p, 1, trimmed ? -1 : TRIM_AFTER_MS) == 0) {
+		trim(w);
+		trimmed = true;
+	}
+	atomic_store(&l->asleep, false);
+	/* Would a busy wait have caught it? */
+	if (l->cfg->busy_poll &&
+	    clock_now() - from < l->cfg->busy_poll * CLOCK_US &&
+	    w->score < SCORE_MAX)
+		w->score++;
+}
+
+static ssize_t wait_for_request(struct worker *w, bool *at_once)
+{
+	ssize_t n = take(w);
+
+	*at_once = n != 0;
+	while (n == 0 && !atomic_load(&w->l->ended)) {
+		if (w->score > 0 && w->l->cfg->busy_poll)
+			n = take_busily(w);
+		if (n == 0) {
+			sleep_for_request(w);
+			n = take(w);
+		}
+	}
+	return n;
+}
+
+/* Let another thread lead; false if there is none to. */
+static bool hand_over(struct worker *w)
+{
+	struct loop *l = w->l;
+	bool ok;
+
+	pthread_mutex_lock(&l->lock);
+	ok = l->term == w->term && l->parked > 0;
+	if (ok) {
+		l->vacant = true;
+		pthread_cond_signal(&l->wake);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return ok;
+}
+
+static void call_helper(struct loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	if (l->parked > l->calls + 1) {
+		l->calls++;
+		pthread_cond_signal(&l->wake);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void handle(struct worker *w, size_t len)
+{
+	w->l->cfg->handle(w->l->cfg->ctx, w->buf, len);
+}
+
+static bool failed(struct worker *w, ssize_t n)
+{
+	if (n >= 0)
+		return atomic_load(&w->l->ended);
+	end(w->l, n == -ENODEV ? 0 : (int)n);
+	return true;
+}
+
+/* A request begins or ends; false: somebody else leads by now. */
+static bool mark(struct worker *w)
+{
+	unsigned was = w->mark;
+
+	w->mark++;
+	return atomic_compare_exchange_strong(&w->l->served, &was, w->mark);
+}
+
+/* Lead until somebody else does, or the end. */
+static void lead(struct worker *w)
+{
+	struct loop *l = w->l;
+	unsigned streak = 0;
+	bool at_once, woke;
+
+	for (;;) {
+		ssize_t n = wait_for_request(w, &at_once);
+
+		if (failed(w, n))
+			return;
+		streak = at_once ? streak + 1 : 0;
+		woke = !at_once;
+		if (l->cfg->is_slow(w->buf, (size_t)n) && hand_over(w)) {
+			handle(w, (size_t)n);
+			return;
+		}
+		if (streak >= STREAK) {
+			call_helper(l);
+			streak = 0;
+		}
+		if (!mark(w))
+			return (void)handle(w, (size_t)n);
+		handle(w, (size_t)n);
+		if (!mark(w))
+			return;
+		/* Requests come in: somebody must watch us. */
+		if (woke && !__atomic_load_n(&l->deputy, __ATOMIC_RELAXED)) {
+			pthread_mutex_lock(&l->lock);
+			if (!l->deputy && l->parked > 0)
+				pthread_cond_signal(&l->wake);
+			pthread_mutex_unlock(&l->lock);
+		}
+	}
+}
+
+static void help(struct worker *w)
+{
+	ssize_t n;
+
+	while ((n = take(w)) > 0)
+		handle(w, (size_t)n);
+	failed(w, n);
+}
+
+/* Watch the leader while it is awake; true: it is stuck, we lead. */
+static bool watch_locked(struct loop *l)
+{
+	unsigned seen = atomic_load(&l->served), now;
+	struct timespec at;
+	uint64_t t;
+
+	clock_gettime(CLOCK_MONOTONIC, &at);
+	t = (uint64_t)at.tv_sec * CLOCK_S + (uint64_t)at.tv_nsec +
+	    DEPUTY_PERIOD;
+	at.tv_sec = (time_t)(t / CLOCK_S);
+	at.tv_nsec = (long)(t % CLOCK_S);
+	pthread_cond_timedwait(&l->wake, &l->lock, &at);
+	now = atomic_load(&l->served);
+	return (seen & 1) && now == seen;
+}
+
+enum role { ROLE_LEAD, ROLE_HELP, ROLE_END };
+
+static enum role park(struct worker *w)
+{
+	struct loop *l = w->l;
+	enum role role = ROLE_END;
+	bool stuck = false, deputy = false;
+
+	trim(w);
+	pthread_mutex_lock(&l->lock);
+	l->parked++;
+	while (!l->vacant && !stuck && !l->calls && !atomic_load(&l->ended)) {
+		if (!l->deputy && !atomic_load(&l->asleep))
+			l->deputy = deputy = true;
+		if (deputy && !atomic_load(&l->asleep)) {
+			stuck = watch_locked(l);
+			continue;
+		}
+		if (deputy)
+			l->deputy = deputy = false;
+		pthread_cond_wait(&l->wake, &l->lock);
+	}
+	l->parked--;
+	if (deputy)
+		l->deputy = false;
+	if (atomic_load(&l->ended)) {
+		role = ROLE_END;
+	} else if (l->vacant || stuck) {
+		l->vacant = false;
+		w->term = ++l->term;
+		w->mark = l->term << 16;
+		atomic_store(&l->served, w->mark);
+		role = ROLE_LEAD;
+	} else {
+		l->calls--;
+		role = ROLE_HELP;
+	}
+	pthread_mutex_unlock(&l->lock);
+	return role;
+}
+
+static void work(struct worker *w)
+{
+	enum role role;
+
+	while ((role = park(w)) != ROLE_END) {
+		if (role == ROLE_LEAD)
+			lead(w);
+		else
+			help(w);
+	}
+}
+
+static void *thread_main(void *arg)
+{
+	struct loop *l = arg;
+	struct worker w = {.l = l};
+
+	if (l->cfg->thread_begin)
+		l->cfg->thread_begin(l->cfg->ctx);
+	w.buf = mmap(NULL, l->cfg->buffer, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (w.buf == MAP_FAILED) {
+		end(l, -ENOMEM);
+		return NULL;
+	}
+	work(&w);
+	munmap(w.buf, l->cfg->buffer);
+	return NULL;
+}
+
+int loop_run(const struct loop_config *cfg)
+{
+	struct loop l = {.cfg = cfg, .vacant = true};
+	pthread_t threads[LOOP_THREADS_MAX];
+	pthread_condattr_t clock;
+	pthread_attr_t attr;
+	unsigned n = 0;
+
+	pthread_mutex_init(&l.lock, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&l.wake, &clock);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 512 * 1024);
+	while (n + 1 < cfg->threads) {
+		if (pthread_create(&threads[n], &attr, thread_main, &l) != 0)
+			break;
+		n++;
+	}
+	thread_main(&l);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+	pthread_attr_destroy(&attr);
+	pthread_cond_destroy(&l.wake);
+	pthread_condattr_destroy(&clock);
+	pthread_mutex_destroy(&l.lock);
+	return atomic_load(&l.error);
+}

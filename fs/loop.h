@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_LOOP_H
+#define VEFS_FS_LOOP_H
+
+/*
+ * loop - threads that take requests from a device and have them handled.
+ *
+ * What a small request costs is the waking up of the one who waits for it, so
+ * one thread, the leader, asks again without sleeping for a bounded time
+ * after a request, as long as that has been paying. Nobody waits while
+ * nothing happens: an idle loop makes no wake-ups.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOOP_THREADS_MAX 64
+
+struct loop_config {
+	int fd;		      /* non-blocking */
+	unsigned threads;     /* 1..LOOP_THREADS_MAX */
+	unsigned busy_poll;   /* longest busy wait, us; 0: always sleep */
+	size_t buffer;	      /* bytes that a request can have */
+	int (*thread_begin)(void *ctx); /* in each thread, first; may be NULL */
+	/*
+	 * May this request take long? Another thread takes the lead before it
+	 * is handled.
+	 */
+	bool (*is_slow)(const void *request, size_t len);
+	void (*handle)(void *ctx, void *request, size_t len);
+	void *ctx;
+};
+
+/*
+ * Serve until the device says that it is gone (ENODEV): 0. Or -errno of what
+ * went wrong with it. All threads but the caller's have ended then.
+ */
+int loop_run(const struct loop_config *cfg);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/lowerpath.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/xattrio.h"
+#include "fs/dirlayer.h"
+#include "fs/xattrs.h"
+
+/* The next component into `name`; the rest, or NULL at the end. */
+static const char *component(const char *p, char name[NAME_MAX + 1])
+{
+	size_t n = 0;
+
+	while (*p == '/')
+		p++;
+	while (p[n] && p[n] != '/')
+		n++;
+	if (n == 0 || n > NAME_MAX)
+		return NULL;
+	memcpy(name, p, n);
+	name[n] = '\0';
+	return p + n;
+}
+
+static bool is_dot(const char *name)
+{
+	return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+static int step(struct layer *l, struct layer_entry *at, const char *name,
+		bool *stop)
+{
+	struct layer_entry next;
+	struct layer_marks m = {.opaque = false};
+	int r;
+
+	if (is_dot(name) || !S_ISDIR(at->st.st_mode))
+		return -ENOENT;
+	r = l->ops->lookup(l, &at->ref, name, &next);
+	if (r == -ENODATA) {
+		*stop = true;
+		return -ENOENT;
+	}
+	if (r < 0)
+		return r;
+	dirlayer_ref_close(&at->ref);
+	*at = next;
+	if (!S_ISDIR(next.st.st_mode))
+		return 0;
+	r = l->ops->marks(l, &next.ref, &m);
+	free(m.redirect);
+	if (r == 0 && m.opaque)
+		*stop = true;
+	return r;
+}
+
+int lowerpath_walk(struct layer *l, const char *path, struct layer_entry *out,
+		   bool *stop)
+{
+	struct layer_entry at;
+	char name[NAME_MAX + 1];
+	int r = l->ops->root(l, &at);
+
+	if (r < 0)
+		return r;
+	while (r == 0 && (path = component(path, name)) != NULL)
+		r = step(l, &at, name, stop);
+	if (r < 0) {
+		dirlayer_ref_close(&at.ref);
+		return r;
+	}
+	*out = at;
+	return 0;
+}
+
+/* What the inode is called below: its redirect, else its name. */
+static int own_part(struct overlay *o, const struct itable_view *v,
+		    char buf[PATH_MAX])
+{
+	OVERLAY_DIR(d, o);
+	ssize_t n;
+	int r;
+
+	itable_view_name(v, buf);
+	if (!(v->flags & INODE_REDIRECT))
+		return 0;
+	r = overlay_upper_dir(o, v, &d.ent);
+	if (r < 0)
+		return r;
+	n = xattrs_private_get(d.ent->fd, XATTRS_REDIRECT, buf, PATH_MAX - 1);
+	if (n < 0)
+		return (int)n;
+	buf[n] = '\0';
+	return 0;
+}
+
+int lowerpath_of(struct overlay *o, struct inode *i, char **out)
+{
+	_cleanup_free_ char *path = strdup("");
+	struct itable_view v;
+	char part[PATH_MAX];
+	uint32_t x = itable_index(o->inodes, i);
+
+	while (path && x && x != ITABLE_ROOT) {
+		OVERLAY_PIN(p, o);
+		char *longer;
+		int r;
+
+		p.inode = itable_get_index(o->inodes, x);
+		if (!p.inode)
+			return -ESTALE;
+		itable_view(o->inodes, p.inode, &v);
+		r = own_part(o, &v, part);
+		if (r < 0)
+			return r;
+		if (asprintf(&longer, "%s%s%s", part[0] == '/' ? "" : "/", part,
+			     path) < 0)
+			return -ENOMEM;
+		free(path);
+		path = longer;
+		if (part[0] == '/')
+			break;
+		x = v.parent;
+	}
+	if (!path)
+		return -ENOMEM;
+	*out = TAKE_PTR(path);
+	return 0;
+}
+
+void lowerpath_replace_last(char **path, const char *name)
+{
+	char *slash = strrchr(*path, '/'), *fresh;
+
+	if (asprintf(&fresh, "%.*s/%s", (int)(slash ? slash - *path : 0), *path,
+		     name) < 0)
+		return;
+	free(*path);
+	*path = fresh;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/misc.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/copyup.h"
+#include "fs/dirlayer.h"
+
+/* The inode flags that chattr and lsattr know, and who changes what. */
+static const struct ioctl_known {
+	unsigned cmd;
+	size_t size;
+	bool write;
+} ioctls[] = {
+	{FS_IOC_GETFLAGS, sizeof(int), false},
+	{FS_IOC_SETFLAGS, sizeof(int), true},
+	{FS_IOC_FSGETXATTR, sizeof(struct fsxattr), false},
+	{FS_IOC_FSSETXATTR, sizeof(struct fsxattr), true},
+};
+
+static const struct ioctl_known *ioctl_find(unsigned cmd)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ioctls); i++) {
+		if (ioctls[i].cmd == cmd)
+			return &ioctls[i];
+	}
+	return NULL;
+}
+
+int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
+{
+	const struct ioctl_known *k = ioctl_find(c->cmd);
+	_cleanup_close_ int fd = -1;
+	char arg[sizeof(struct fsxattr) + sizeof(long)] = {0};
+	struct itable_view v;
+	int r;
+
+	if (!k)
+		return -ENOTTY;
+	if ((k->write ? c->in_size : c->out_size) < k->size)
+		return -EINVAL;
+	if (k->write) {
+		r = copyup(o, i, COPYUP_DATA);
+		if (r < 0)
+			return r;
+		memcpy(arg, c->in, k->size);
+	}
+	itable_view(o->inodes, i, &v);
+	if (!S_ISREG(v.type) && !S_ISDIR(v.type))
+		return -ENOTTY;
+	fd = attr_open_meta(o, &v, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, c->cmd, arg) < 0)
+		return -errno;
+	if (!k->write)
+		memcpy(c->out, arg, k->size);
+	return 0;
+}
+
+int misc_fsyncdir(struct overlay *o, struct inode *dir, bool datasync)
+{
+	struct itable_view v;
+	OVERLAY_DIR(d, o);
+	int r;
+
+	itable_view(o->inodes, dir, &v);
+	if (!o->upper || !(v.flags & INODE_UPPER) || v.pin >= 0)
+		return 0;
+	r = overlay_upper_dir(o, &v, &d.ent);
+	return r < 0 ? r : upper_sync_asked(o->upper, d.ent->fd, datasync);
+}
+
+int misc_readlink(struct overlay *o, struct inode *i, char *buf, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	ssize_t n;
+
+	itable_view(o->inodes, i, &v);
+	fd = attr_open_meta(o, &v, O_PATH | O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	n = readlinkat(fd, "", buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return 0;
+}
+
+int misc_statfs(struct overlay *o, struct statvfs *out)
+{
+	struct layer *l = o->layers[o->upper ? REF_UPPER : 1];
+
+	if (fstatvfs(dirlayer_rootfd(l), out) < 0)
+		return -errno;
+	if (!o->upper)
+		out->f_bfree = out->f_bavail = out->f_ffree = out->f_favail = 0;
+	return 0;
+}

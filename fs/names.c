@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/names.h"
+
+#include <fcntl.h>
+
+#include "fs/attr.h"
+#include "fs/backing.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/base/log.h"
+#include "fs/copyup.h"
+#include "fs/dirlayer.h"
+#include "fs/dirsnap.h"
+#include "fs/xattrs.h"
+
+int names_dir_begin(struct names_dir *d, struct overlay *o, struct inode *dir)
+{
+	int r;
+
+	d->o = o;
+	d->inode = dir;
+	if (itable_flags(o->inodes, dir) & INODE_UNLINKED)
+		return -ENOENT;
+	r = copyup(o, dir, COPYUP_META);
+	if (r < 0)
+		return r;
+	itable_view(o->inodes, dir, &d->v);
+	return overlay_upper_dir(o, &d->v, &d->ent);
+}
+
+void names_dir_end(struct names_dir *d)
+{
+	if (d->ent)
+		fdcache_put(d->o->fds, d->ent);
+}
+
+int names_check(const struct overlay *o, const char *name)
+{
+	if (!o->upper)
+		return -EROFS;
+	if (strncmp(name, ".wh.", 4) == 0 &&
+	    dirlayer_wh_names(upper_layer(o->upper)))
+		return -EPERM;
+	return 0;
+}
+
+int names_state(const struct names_dir *d, const char *name,
+		enum names_state *out)
+{
+	struct stat st;
+	int r = fdio_statat(d->ent->fd, name, &st);
+
+	if (r == -ENOENT) {
+		*out = NAMES_ABSENT;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (dirlayer_is_whiteout(&st))
+		*out = NAMES_WHITEOUT;
+	else
+		*out = S_ISDIR(st.st_mode) ? NAMES_DIR_THERE : NAMES_FILE;
+	return 0;
+}
+
+int names_vacancy(const struct names_dir *d, const char *name)
+{
+	enum names_state state;
+	int r = names_state(d, name, &state);
+
+	if (r < 0)
+		return r;
+	if (state == NAMES_WHITEOUT)
+		return 1;
+	if (state != NAMES_ABSENT)
+		return -EEXIST;
+	r = lookup_below(d->o, &d->v, name);
+	return r > 0 ? -EEXIST : r;
+}
+
+/* Victims. */
+
+static bool must_count_links(const struct names_victim *vi,
+			     const struct stat *st)
+{
+	return !S_ISDIR(st->st_mode) && st->st_nlink > 1 &&
+	       !(vi->v.flags & INODE_UPPER) && upper_has_xattrs(vi->o->upper);
+}
+
+int names_victim_begin(struct names_victim *vi, struct names_dir *d,
+		       const char *name, bool dies)
+{
+	enum names_state state;
+	struct stat st;
+	int r;
+
+	vi->o = d->o;
+	r = lookup_inode(d->o, d->inode, name, &vi->inode, &st);
+	if (r < 0)
+		return r;
+	itable_view(d->o->inodes, vi->inode, &vi->v);
+	if (must_count_links(vi, &st)) {
+		r = copyup(d->o, vi->inode, COPYUP_META);
+		if (r < 0)
+			return r;
+		itable_view(d->o->inodes, vi->inode, &vi->v);
+	}
+	vi->links = S_ISDIR(st.st_mode) ? 1 : st.st_nlink;
+	r = names_state(d, name, &state);
+	if (r < 0)
+		return r;
+	vi->named = state == NAMES_FILE || state == NAMES_DIR_THERE;
+	r = d->v.n_lower ? lookup_below(d->o, &d->v, name) : 0;
+	if (r < 0)
+		return r;
+	vi->below = r > 0;
+	if (dies && vi->links == 1 && (vi->v.flags & INODE_UPPER)) {
+		vi->pin = attr_open_meta(d->o, &vi->v, O_PATH);
+		if (vi->pin < 0)
+			return vi->pin;
+	}
+	return 0;
+}
+
+/* One name less among those that only work/index stands for. */
+static void count_down(struct names_victim *vi, bool last)
+{
+	int fd = upper_indexfd(vi->o->upper);
+	_cleanup_close_ int own = -1;
+	struct xattrs_record rec;
+
+	own = vi->pin >= 0 ? fcntl(vi->pin, F_DUPFD_CLOEXEC, 0)
+			   : attr_open_meta(vi->o, &vi->v, O_PATH);
+	if (!vi->named && own >= 0 && xattrs_record_get(own, &rec) == 1) {
+		rec.link_delta--;
+		if (xattrs_record_set(own, &rec) == 0)
+			itable_set_link_delta_locked(vi->o->inodes, vi->inode,
+						     rec.link_delta);
+	}
+	if (last) {
+		char key[LOOKUP_INDEX_MAX + 1];
+
+		if (xattrs_private_get(own, XATTRS_INDEX, key,
+				       sizeof(key) - 1) > 0) {
+			key[LOOKUP_INDEX_MAX] = '\0';
+			unlinkat(fd, key, 0);
+		}
+	}
+}
+
+void names_victim_gone(struct names_victim *vi)
+{
+	struct itable *t = vi->o->inodes;
+	bool last = vi->links <= 1;
+
+	lock_acquire(&vi->inode->lock);
+	if (vi->v.flags & INODE_INDEXED)
+		count_down(vi, last);
+	if (last) {
+		itable_set_flags_locked(t, vi->inode, INODE_UNLINKED, 0);
+		if (vi->pin >= 0)
+			itable_set_pin_locked(t, vi->inode, TAKE_FD(vi->pin));
+	}
+	lock_release(&vi->inode->lock);
+	if (!last)
+		return;
+	if (S_ISDIR(vi->v.type)) {
+		if (vi->v.flags & INODE_UPPER)
+			fdcache_drop(vi->o->fds, &vi->v.upper);
+		dirsnap_changed(vi->o, vi->inode);
+	} else {
+		backing_forget_idle(vi->o, vi->inode);
+	}
+}
+
+void names_victim_end(struct names_victim *vi)
+{
+	if (vi->pin >= 0)
+		close(vi->pin);
+	if (vi->inode)
+		itable_unpin(vi->o->inodes, vi->inode);
+}
+
+void names_moved(struct names_dir *to, struct inode *i, const char *name)
+{
+	struct overlay *o = to->o;
+	int r;
+
+	lock_acquire(&i->lock);
+	r = itable_set_name_locked(o->inodes, i,
+				   itable_index(o->inodes, to->inode), name);
+	lock_release(&i->lock);
+	if (r < 0)
+		log_error("no memory to note a rename to '%s'", name);
+}
+
+int names_link_up(struct names_dir *d, struct inode *i, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	struct xattrs_record rec;
+	enum names_state state;
+	int r = names_state(d, name, &state);
+
+	if (r < 0 || state == NAMES_FILE || state == NAMES_DIR_THERE)
+		return r;
+	itable_view(d->o->inodes, i, &v);
+	fd = attr_open_meta(d->o, &v, O_PATH);
+	if (fd < 0)
+		return fd;
+	r = copyup_mark_impure(d->o, d->inode);
+	if (r < 0)
+		return r;
+	/* Too many links for a moment is harmless, too few would not be. */
+	if (linkat(fd, "", d->ent->fd, name, AT_EMPTY_PATH) < 0)
+		return -errno;
+	r = xattrs_record_get(fd, &rec);
+	if (r <= 0)
+		return r < 0 ? r : -EUCLEAN;
+	rec.link_delta--;
+	r = xattrs_record_set(fd, &rec);
+	if (r < 0)
+		return r;
+	lock_acquire(&i->lock);
+	itable_set_link_delta_locked(d->o->inodes, i, rec.link_delta);
+	lock_release(&i->lock);
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/remove.h"
+
+#include "fs/base/cleanup.h"
+#include "fs/dirsnap.h"
+#include "fs/names.h"
+
+static int check(struct overlay *o, const struct names_victim *vi, bool is_dir)
+{
+	int r;
+
+	if (!is_dir)
+		return S_ISDIR(vi->v.type) ? -EISDIR : 0;
+	if (!S_ISDIR(vi->v.type))
+		return -ENOTDIR;
+	r = dirsnap_is_empty(o, &vi->v);
+	return r == 0 ? -ENOTEMPTY : r < 0 ? r : 0;
+}
+
+static int effect(struct names_dir *d, const struct names_victim *vi,
+		  const char *name, bool is_dir)
+{
+	struct upper *u = d->o->upper;
+	int r;
+
+	if (!vi->named)
+		return upper_whiteout(u, d->ent->fd, name);
+	if (vi->below)
+		return upper_cover(u, d->ent->fd, name, is_dir);
+	if (is_dir)
+		return upper_retire_dir(u, d->ent->fd, name);
+	r = unlinkat(d->ent->fd, name, 0) < 0 ? -errno : 0;
+	return r < 0 ? r : upper_sync_dir(u, d->ent->fd);
+}
+
+static int attempt(struct names_dir *d, const char *name, bool is_dir)
+{
+	NAMES_VICTIM(vi);
+	int r = names_victim_begin(&vi, d, name, true);
+
+	if (r == 0)
+		r = check(d->o, &vi, is_dir);
+	if (r == 0)
+		r = effect(d, &vi, name, is_dir);
+	if (r < 0)
+		return r;
+	names_victim_gone(&vi);
+	dirsnap_changed(d->o, d->inode);
+	return 0;
+}
+
+int remove_name(struct overlay *o, struct inode *parent, const char *name,
+		bool is_dir)
+{
+	NAMES_DIR(d);
+	int r = names_check(o, "");
+
+	if (r == 0)
+		r = names_dir_begin(&d, o, parent);
+	if (r < 0)
+		return r;
+	for (int tries = 0; tries < 8; tries++) {
+		r = attempt(&d, name, is_dir);
+		/* It was copied up while we looked: look again. */
+		if (r != -EEXIST)
+			break;
+	}
+	return r;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/rename.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/copyup.h"
+#include "fs/dirsnap.h"
+#include "fs/names.h"
+#include "fs/xattrs.h"
+
+/*
+ * The source is in upper by then, its directories too. One renameat2(2) on
+ * upper is the effect; what lies below the old name is covered by the same
+ * call (RENAME_WHITEOUT, or a whiteout that stood at the new name and changes
+ * places). A directory that shows lowers takes a redirect along, written
+ * before: at the old name it says what is true there anyway.
+ */
+struct move {
+	struct overlay *o;
+	const struct rename_spec *spec;
+	struct names_dir *from, *to;
+	struct names_victim src, dst; /* dst.inode NULL: nothing there */
+	bool src_dir, dst_dir;
+	enum names_state at_to;
+};
+
+static void move_end(struct move *m)
+{
+	names_victim_end(&m->src);
+	names_victim_end(&m->dst);
+}
+
+/* Preconditions. */
+
+static int find_target(struct move *m)
+{
+	const struct rename_spec *s = m->spec;
+	int r = names_victim_begin(&m->dst, m->to, s->to,
+				   !(s->flags & RENAME_EXCHANGE));
+
+	if (r == -ENOENT && !(s->flags & RENAME_EXCHANGE))
+		return 0;
+	if (r < 0)
+		return r;
+	if (s->flags & RENAME_NOREPLACE)
+		return -EEXIST;
+	m->dst_dir = S_ISDIR(m->dst.v.type);
+	if (s->flags & RENAME_EXCHANGE)
+		return 0;
+	if (m->src_dir && !m->dst_dir)
+		return -ENOTDIR;
+	if (!m->src_dir && m->dst_dir)
+		return -EISDIR;
+	if (!m->dst_dir)
+		return 0;
+	r = dirsnap_is_empty(m->o, &m->dst.v);
+	return r == 0 ? -ENOTEMPTY : r < 0 ? r : 0;
+}
+
+/* Bring an inode up and make sure that upper has it under this name. */
+static int bring(struct names_victim *vi, struct names_dir *d, const char *name)
+{
+	int r = copyup(d->o, vi->inode, COPYUP_META);
+
+	if (r < 0)
+		return r;
+	itable_view(d->o->inodes, vi->inode, &vi->v);
+	if (vi->v.flags & INODE_INDEXED)
+		return names_link_up(d, vi->inode, name);
+	return 0;
+}
+
+/* A directory carries with it where its lowers are, or that it has none. */
+static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
+{
+	_cleanup_free_ char *path = NULL;
+	OVERLAY_DIR(d, m->o);
+	int r;
+
+	if (!S_ISDIR(vi->v.type) || (vi->v.n_lower == 0 && !to_below))
+		return 0;
+	if (!upper_has_xattrs(m->o->upper))
+		return -EXDEV;
+	r = overlay_upper_dir(m->o, &vi->v, &d.ent);
+	if (r < 0)
+		return r;
+	if (vi->v.n_lower == 0)
+		return xattrs_private_set(d.ent->fd, XATTRS_OPAQUE, "y", 1);
+	r = lookup_lower_path(m->o, vi->inode, &path);
+	if (r == 0)
+		r = xattrs_private_set(d.ent->fd, XATTRS_REDIRECT, path,
+				       strlen(path));
+	if (r < 0)
+		return r;
+	lock_acquire(&vi->inode->lock);
+	itable_set_flags_locked(m->o->inodes, vi->inode, INODE_REDIRECT, 0);
+	lock_release(&vi->inode->lock);
+	return 0;
+}
+
+static int prepare(struct move *m)
+{
+	const struct rename_spec *s = m->spec;
+	bool exchange = s->flags & RENAME_EXCHANGE;
+	int r = bring(&m->src, m->from, s->from);
+
+	if (r == 0 && exchange)
+		r = bring(&m->dst, m->to, s->to);
+	if (r < 0)
+		return r;
+	r = names_state(m->to, s->to, &m->at_to);
+	if (r < 0)
+		return r;
+	if (!m->dst.inode) {
+		r = lookup_below(m->o, &m->to->v, s->to);
+		if (r < 0)
+			return r;
+		m->dst.below = r > 0;
+	}
+	if (m->src.v.flags & INODE_RECORD || m->src.v.n_lower > 0)
+		r = copyup_mark_impure(m->o, s->to_dir);
+	if (r >= 0 && exchange && m->dst.v.flags & INODE_RECORD)
+		r = copyup_mark_impure(m->o, s->from_dir);
+	if (r >= 0)
+		r = prepare_dir(m, &m->src, m->dst.below);
+	if (r >= 0 && exchange)
+		r = prepare_dir(m, &m->dst, m->src.below);
+	return r < 0 ? r : 0;
+}
+
+/* An empty directory of whiteouts, swapped for one that is really empty. */
+static int clear_target(struct move *m)
+{
+	struct upper *u = m->o->upper;
+	_cleanup_close_ int fd = -1;
+	char tmp[UPPER_TMP_MAX];
+	struct stat st;
+	int work = upper_workfd(u), r;
+
+	upper_tmpname(u, tmp);
+	r = fdio_statat(m->to->ent->fd, m->spec->to, &st);
+	if (r < 0)
+		return r;
+	if (mkdirat(work, tmp, st.st_mode & 07777) < 0)
+		return -errno;
+	fd = fdio_openat(work, tmp, O_RDONLY | O_DIRECTORY, 0);
+	r = fd < 0 ? fd : xattrs_private_set(fd, XATTRS_OPAQUE, "y", 1);
+	if (r == 0 && fchown(fd, st.st_uid, st.st_gid) < 0)
+		r = -errno;
+	if (r == 0 && renameat2(work, tmp, m->to->ent->fd, m->spec->to,
+				RENAME_EXCHANGE) < 0)
+		r = -errno;
+	upper_discard(u, tmp);
+	return r;
+}
+
+/* What the guest asked for by RENAME_WHITEOUT: a device 0:0 it can see. */
+static int leave_guest_whiteout(struct move *m)
+{
+	struct upper *u = m->o->upper;
+	char tmp[UPPER_TMP_MAX];
+	int work = upper_workfd(u);
+
+	upper_tmpname(u, tmp);
+	if (mknodat(work, tmp, S_IFCHR | 0600, OVERLAY_GUEST_WHITEOUT) < 0)
+		return -errno;
+	if (renameat(work, tmp, m->from->ent->fd, m->spec->from) < 0) {
+		int r = -errno;
+
+		unlinkat(work, tmp, 0);
+		return r;
+	}
+	return 0;
+}
+
+static int effect(struct move *m)
+{
+	const struct rename_spec *s = m->spec;
+	int a = m->from->ent->fd, b = m->to->ent->fd;
+	bool guest = s->flags & RENAME_WHITEOUT;
+	bool swap, cover = m->src.below || guest;
+	unsigned flags = cover ? RENAME_WHITEOUT : 0;
+	int r;
+
+	if (s->flags & RENAME_EXCHANGE)
+		return renameat2(a, s->from, b, s->to, RENAME_EXCHANGE) < 0
+			       ? -errno
+			       : 0;
+	/* A directory cannot replace a whiteout, but change places with it. */
+	swap = m->src_dir && m->at_to == NAMES_WHITEOUT;
+	if (swap)
+		flags = RENAME_EXCHANGE;
+	r = renameat2(a, s->from, b, s->to, flags) < 0 ? -errno : 0;
+	if (m->dst_dir && (r == -ENOTEMPTY || r == -EEXIST)) {
+		r = clear_target(m);
+		if (r == 0 && renameat2(a, s->from, b, s->to, flags) < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		return r;
+	if (swap && !cover && unlinkat(a, s->from, 0) < 0)
+		return -errno;
+	return guest ? leave_guest_whiteout(m) : 0;
+}
+
+static void commit(struct move *m)
+{
+	const struct rename_spec *s = m->spec;
+
+	if (s->flags & RENAME_EXCHANGE)
+		names_moved(m->from, m->dst.inode, s->from);
+	else if (m->dst.inode)
+		names_victim_gone(&m->dst);
+	names_moved(m->to, m->src.inode, s->to);
+	dirsnap_changed(m->o, s->from_dir);
+	dirsnap_changed(m->o, s->to_dir);
+}
+
+static int attempt(struct overlay *o, const struct rename_spec *spec,
+		   struct names_dir *from, struct names_dir *to)
+{
+	__attribute__((cleanup(move_end))) struct move m = {
+		.o = o, .spec = spec, .from = from, .to = to};
+	int r;
+
+	m.src.pin = m.dst.pin = -1;
+	r = names_victim_begin(&m.src, from, spec->from, false);
+	if (r < 0)
+		return r;
+	m.src_dir = S_ISDIR(m.src.v.type);
+	r = find_target(&m);
+	if (r == 0 && m.dst.inode == m.src.inode)
+		return 0; /* two names of one file: nothing to do */
+	if (r == 0)
+		r = prepare(&m);
+	if (r == 0)
+		r = effect(&m);
+	if (r < 0)
+		return r;
+	commit(&m);
+	r = upper_sync_dir(o->upper, from->ent->fd);
+	return r < 0 ? r : upper_sync_dir(o->upper, to->ent->fd);
+}
+
+int rename_name(struct overlay *o, const struct rename_spec *spec)
+{
+	NAMES_DIR(from);
+	NAMES_DIR(to);
+	int r = names_check(o, spec->to);
+
+	if (spec->flags &
+	    ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
+		return -EINVAL;
+	if (r == 0)
+		r = names_dir_begin(&from, o, spec->from_dir);
+	if (r == 0)
+		r = names_dir_begin(&to, o, spec->to_dir);
+	for (int tries = 0; r == 0 && tries < 8; tries++) {
+		r = attempt(o, spec, &from, &to);
+		if (r != -EEXIST || (spec->flags & RENAME_NOREPLACE))
+			return r;
+		r = tries < 7 ? 0 : r;
+	}
+	return r;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_RENAME_H
+#define VEFS_FS_RENAME_H
+
+/* rename - moving a name, directories from below included. */
+#include "fs/overlay.h"
+
+struct rename_spec {
+	struct inode *from_dir, *to_dir; /* borrowed; may be the same */
+	const char *from, *to;
+	unsigned flags; /* RENAME_NOREPLACE, _EXCHANGE, _WHITEOUT */
+};
+
+/*
+ * renameat2(2). -EXDEV for a directory with lowers where upper keeps no
+ * attributes; otherwise the system call's errors.
+ */
+int rename_name(struct overlay *o, const struct rename_spec *spec);
+
+#endif

@@ -1,0 +1,581 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# lib.sh - what every integration script is built on. To be sourced.
+#
+# A script defines functions t_NAME, one per case, and ends with `run_all`.
+# Each case runs in a process group of its own, under `set -eE` and a time
+# limit, with a fresh folder: the first command that fails, or the first
+# assertion, fails the case and is told. After each case everything below its
+# folder is unmounted, its daemons must be gone, and its files are removed.
+#
+# Variables that a case sees
+#   D         its folder; nothing outside it is touched
+#   L         the topmost lower ($D/l1); $D/l2 ... $D/l5 exist too
+#   LOWERS    the colon separated list that is mounted, "$L" at first
+#   U W M     upper, work and mount point; UP is the folder that holds U and W
+#
+# Environment
+#   VEFS_FS          vefs (default), overlay or fuse-overlayfs: what is mounted
+#   VEFS_BIN         where mount.vefs is; build/bin of the checkout by default
+#   VEFS_OPTS        options added to every mount of VEFS_FS
+#   VEFS_TMP         folder for the work (default ${TMPDIR:-/tmp})
+#   VEFS_DISK        put U and W on a loop image: ext4, xfs, btrfs or tmpfs
+#   VEFS_DISK_LOWER  1: the lowers too
+#   VEFS_PREFIX      put before every case's name in the output
+#   VEFS_VT          the helper program, if already built
+#   VEFS_ALL         1: run what `differs` and `only_vefs` would skip
+#   VEFS_KEEP        1: keep the files of failed cases (mounts still go)
+#   VEFS_SLOW        factor on all time limits (sanitizers); 1 by default
+#
+# Arguments of a script are patterns; only cases matching one of them run.
+
+set -u
+
+LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+LIB_ROOT=$(cd "$LIB_DIR/../.." && pwd)
+LIB_SELF=$0
+VEFS_FS=${VEFS_FS:-vefs}
+VEFS_BIN=${VEFS_BIN:-$LIB_ROOT/build/bin}
+VEFS_OPTS=${VEFS_OPTS:-}
+VEFS_TMP=${VEFS_TMP:-${TMPDIR:-/tmp}}
+VEFS_DISK=${VEFS_DISK:-}
+VEFS_DISK_LOWER=${VEFS_DISK_LOWER:-0}
+VEFS_PREFIX=${VEFS_PREFIX:-}
+VEFS_ALL=${VEFS_ALL:-0}
+VEFS_KEEP=${VEFS_KEEP:-0}
+VEFS_SLOW=${VEFS_SLOW:-1}
+export LC_ALL=C
+
+LIB_OVERLAY_OPTS=metacopy=on,redirect_dir=on,index=on,xino=auto
+LIB_PASSED=0
+LIB_FAILED=0
+LIB_SKIPPED=0
+LIB_WORK=
+VT=
+
+# ---- the frame -------------------------------------------------------------
+
+lib_die() {
+	echo "$0: $*" >&2
+	exit 1
+}
+
+# Compile vt once; several scripts may start at the same time.
+lib_build_vt() {
+	local out=$LIB_ROOT/build/tests/vt
+
+	VT=${VEFS_VT:-}
+	if [ -n "$VT" ]; then
+		return
+	fi
+	VT=$out
+	mkdir -p "${out%/*}" || lib_die "cannot make ${out%/*}"
+	(
+		flock 9
+		if [ -n "$(find "$LIB_DIR/vt" -newer "$out" -print -quit 2>&1)" ]; then
+			${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra \
+				-o "$out.new" "$LIB_DIR"/vt/*.c &&
+				mv "$out.new" "$out"
+		fi
+	) 9>"$out.lock" || lib_die "cannot compile $LIB_DIR/vt"
+}
+
+# Unmount everything below a folder, last mounted first. A FUSE mount whose
+# daemon hangs is aborted (umount -f) before it is detached.
+lib_unmount_below() {
+	local top=$1 dir
+
+	while read -r dir; do
+		dir=$(printf '%b' "$dir")
+		timeout 20 umount "$dir" 2>/dev/null && continue
+		timeout 20 umount -f "$dir" 2>/dev/null && continue
+		timeout 20 umount -l "$dir"
+	done < <(awk -v top="$top/" \
+		'index($5 "/", top) == 1 { d[++n] = $5 }
+		END { while (n) print d[n--] }' /proc/self/mountinfo)
+}
+
+# A mapping left behind by a failed dm case would pin its files.
+lib_detach_loops() {
+	local top=$1 dev
+
+	losetup -n -O NAME,BACK-FILE 2>/dev/null |
+		awk -v top="$top/" 'index($2, top) == 1 { print $1 }' |
+		while read -r dev; do
+			losetup -d "$dev"
+		done
+}
+
+lib_cleanup() {
+	trap - EXIT INT TERM HUP
+	if [ -n "$LIB_WORK" ] && [ -d "$LIB_WORK" ]; then
+		cd /
+		lib_unmount_below "$LIB_WORK"
+		lib_detach_loops "$LIB_WORK"
+		if [ "$VEFS_KEEP" != 1 ] || [ "$LIB_FAILED" = 0 ]; then
+			chattr -R -i -a "$LIB_WORK" 2>/dev/null
+			rm -rf --one-file-system "$LIB_WORK"
+		fi
+	fi
+}
+
+lib_start() {
+	local sane
+
+	[ "$(id -u)" = 0 ] || lib_die "needs root: it mounts filesystems"
+	case $VEFS_FS in
+	vefs)
+		[ -x "$VEFS_BIN/mount.vefs" ] ||
+			lib_die "no $VEFS_BIN/mount.vefs: build it (make) or set VEFS_BIN"
+		;;
+	overlay | fuse-overlayfs) ;;
+	*) lib_die "VEFS_FS=$VEFS_FS: vefs, overlay or fuse-overlayfs" ;;
+	esac
+	lib_build_vt
+	LIB_WORK=$(mktemp -d "$VEFS_TMP/vefs-$(basename "$LIB_SELF" .sh).XXXXXX") ||
+		lib_die "cannot make a folder in $VEFS_TMP"
+	LIB_WORK=$(cd "$LIB_WORK" && pwd -P)
+	chmod 755 "$LIB_WORK"
+	trap lib_cleanup EXIT
+	trap 'exit 130' INT TERM HUP
+	umask 022
+	sane=log_path=$LIB_WORK/sanitizer
+	export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}$sane"
+	export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}$sane"
+	export TSAN_OPTIONS="${TSAN_OPTIONS:+$TSAN_OPTIONS:}$sane"
+	export LSAN_OPTIONS="${LSAN_OPTIONS:+$LSAN_OPTIONS:}$sane"
+	mkdir -p "$LIB_WORK/disk"
+	if [ -n "$VEFS_DISK" ]; then
+		new_fs "$VEFS_DISK" 1G "$LIB_WORK/disk" ||
+			lib_die "cannot make a $VEFS_DISK to work on"
+	fi
+}
+
+# The cases in the order of the script, filtered by the patterns in $@.
+lib_cases() {
+	local name pattern
+
+	while read -r name; do
+		if [ $# = 0 ]; then
+			echo "$name"
+			continue
+		fi
+		for pattern in "$@"; do
+			# shellcheck disable=SC2053 # a pattern on purpose
+			if [[ $name == $pattern ]]; then
+				echo "$name"
+				break
+			fi
+		done
+	done < <(sed -n 's/^t_\([a-z0-9_]*\)() {.*/\1/p' "$LIB_SELF")
+}
+
+# What a case does around its body; runs in the case's own process group.
+lib_case_body() {
+	set -eE
+	trap 'lib_trapped "$LINENO" "$BASH_COMMAND"' ERR
+	mkdir -p "$D"/l1 "$D"/l2 "$D"/l3 "$D"/l4 "$D"/l5 "$D/empty" "$M"
+	mkdir -p "$U" "$W"
+	cd "$D"
+	"t_$1"
+}
+
+lib_trapped() {
+	lib_why "line $1: $2"
+	exit 1
+}
+
+# The first reason counts: what follows is a consequence.
+lib_why() {
+	[ -s "$D.why" ] || printf '%s' "${1:0:600}" | tr '\n' ' ' |
+		tr -c '[:print:]' '?' >"$D.why"
+}
+
+# Case-local names; also used by the frame itself after the case.
+lib_names() {
+	D=$LIB_WORK/$1
+	if [ -n "$VEFS_DISK" ] && [ "$VEFS_DISK_LOWER" = 1 ]; then
+		D=$LIB_WORK/disk/$1
+	fi
+	UP=$D
+	if [ -n "$VEFS_DISK" ]; then
+		UP=$LIB_WORK/disk/$1.up
+	fi
+	L=$D/l1
+	LOWERS=$L
+	U=$UP/upper
+	W=$UP/work
+	M=$D/m
+}
+
+# After a case: nothing of it may live on. Sets LIB_LEFT to what did.
+lib_case_end() {
+	LIB_LEFT=
+	lib_unmount_below "$D"
+	if [ "$VEFS_FS" != overlay ] && ! "$VT" gone "$D/" $((10 * VEFS_SLOW)); then
+		LIB_LEFT="a daemon is still running after the unmount"
+	fi
+	lib_detach_loops "$D"
+	if compgen -G "$LIB_WORK/sanitizer*" >/dev/null; then
+		LIB_LEFT="a sanitizer complained (see above)"
+		cat "$LIB_WORK"/sanitizer* >&2
+		rm -f "$LIB_WORK"/sanitizer*
+	fi
+}
+
+lib_case_clean() {
+	if [ "$VEFS_KEEP" = 1 ] && [ "$1" != 0 ]; then
+		return
+	fi
+	chattr -R -i -a "$D" "$UP" 2>/dev/null
+	rm -rf --one-file-system "$D" "$UP" "$D.log" "$D.why"
+}
+
+# lib_run_case NAME: one case, its line of output, the counters.
+lib_run_case() {
+	local name=$1 shown=$VEFS_PREFIX$1 pid rc why limit
+
+	lib_names "$name"
+	limit=t_${name}_limit
+	limit=$((${!limit:-60} * VEFS_SLOW))
+	mkdir -p "$D"
+	set -m
+	(lib_case_body "$name") </dev/null >"$D.log" 2>&1 &
+	pid=$!
+	set +m
+	"$VT" watchdog "$pid" "$limit" || lib_why "took longer than ${limit}s"
+	{ wait "$pid"; } 2>/dev/null
+	rc=$?
+	kill -KILL -- "-$pid" 2>/dev/null
+	cd /
+	lib_case_end
+	if [ -n "$LIB_LEFT" ] && { [ "$rc" = 0 ] || [ "$rc" = 77 ]; }; then
+		lib_why "$LIB_LEFT"
+		rc=1
+	fi
+	why=$(cat "$D.why" 2>/dev/null)
+	case $rc in
+	0)
+		echo "ok $shown"
+		LIB_PASSED=$((LIB_PASSED + 1))
+		;;
+	77)
+		echo "skip $shown # $why"
+		LIB_SKIPPED=$((LIB_SKIPPED + 1))
+		;;
+	*)
+		echo "not ok $shown - ${why:-ended with status $rc}"
+		tail -n 20 "$D.log" | cut -c-300 | tr -c '[:print:]\n' '?' | sed 's/^/#   /'
+		LIB_FAILED=$((LIB_FAILED + 1))
+		;;
+	esac
+	lib_case_clean "$rc"
+}
+
+# Run the cases and end the script.
+run_all() {
+	local name
+
+	lib_start
+	while read -r name <&3; do
+		lib_run_case "$name" 3<&-
+	done 3< <(lib_cases ${LIB_ARGS[@]+"${LIB_ARGS[@]}"})
+	echo "# $VEFS_PREFIX$(basename "$LIB_SELF" .sh): $LIB_PASSED passed," \
+		"$LIB_FAILED failed, $LIB_SKIPPED skipped"
+	[ "$LIB_FAILED" = 0 ] || exit 1
+	exit 0
+}
+
+LIB_ARGS=("$@")
+
+# ---- verdicts --------------------------------------------------------------
+
+fail() {
+	lib_why "line ${BASH_LINENO[0]}: $*"
+	exit 1
+}
+
+# As fail, but names the line of the case and not the one in here.
+lib_assert_failed() {
+	local i=1
+
+	while [ "${BASH_SOURCE[$i]}" = "${BASH_SOURCE[0]}" ]; do
+		i=$((i + 1))
+	done
+	lib_why "line ${BASH_LINENO[$((i - 1))]}: $*"
+	exit 1
+}
+
+skip() {
+	lib_why "$*"
+	exit 77
+}
+
+# differs FS REASON: this promise is ours, FS does otherwise.
+differs() {
+	if [ "$VEFS_FS" = "$1" ] && [ "$VEFS_ALL" = 0 ]; then
+		skip "$1: $2"
+	fi
+}
+
+# only_vefs REASON: there is nothing to compare with.
+only_vefs() {
+	if [ "$VEFS_FS" != vefs ] && [ "$VEFS_ALL" = 0 ]; then
+		skip "$VEFS_FS: $1"
+	fi
+}
+
+# need PROGRAM: skip where it is not installed.
+need() {
+	command -v "$1" >/dev/null || skip "no program $1"
+}
+
+assert_eq() {
+	[ "$1" = "$2" ] || lib_assert_failed "${3:-value}: expected '$1', got '$2'"
+}
+
+assert_ne() {
+	[ "$1" != "$2" ] || lib_assert_failed "${3:-value}: must not be '$1'"
+}
+
+# assert_le A B [what]: A <= B
+assert_le() {
+	[ "$1" -le "$2" ] || lib_assert_failed "${3:-value}: $1 is more than $2"
+}
+
+# Run with a time limit; as_user is a function, which timeout cannot run.
+lib_bounded() {
+	if [ "$1" = as_user ]; then
+		set -- setpriv --reuid="$2" --regid="$3" --clear-groups "${@:4}"
+	fi
+	timeout $((30 * VEFS_SLOW)) "$@"
+}
+
+assert_ok() {
+	local out
+
+	out=$(lib_bounded "$@" 2>&1) || lib_assert_failed "failed: $* ($out)"
+}
+
+# assert_errno ENAME COMMAND...: must fail, with just this error.
+assert_errno() {
+	local want=$1 out
+
+	shift
+	if out=$(lib_bounded "$@" 2>&1); then
+		lib_assert_failed "no $want: $*"
+	fi
+	case $out in
+	*": $want"*) return ;;
+	*"$("$VT" strerror "$want")"*) return ;;
+	esac
+	lib_assert_failed "expected $want from $*, got: $out"
+}
+
+# The content of a file is exactly this text (no newline added).
+assert_text() {
+	local got
+
+	got=$(cat "$1" 2>&1 && echo x) || lib_assert_failed "cannot read $1: $got"
+	[ "${got%x}" = "$2" ] ||
+		lib_assert_failed "$1: expected '$2', got '${got%x}'"
+}
+
+assert_absent() {
+	local p
+
+	for p in "$@"; do
+		if [ -e "$p" ] || [ -L "$p" ]; then
+			lib_assert_failed "$p exists"
+		fi
+		case $(ls -a "$(dirname "$p")") in
+		*$'\n'"$(basename "$p")" | *$'\n'"$(basename "$p")"$'\n'*)
+			lib_assert_failed "$p is listed" ;;
+		esac
+	done
+}
+
+# Entries of a directory without . and .., sorted, with spaces between.
+names() {
+	find "$1" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' '
+}
+
+assert_names() {
+	local got
+
+	got=$(names "$1") || lib_assert_failed "cannot list $1"
+	[ "$got" = "$2" ] || lib_assert_failed "$1: expected '$2', got '$got'"
+}
+
+# assert_stat FORMAT EXPECTED PATH, format as stat(1).
+assert_stat() {
+	local got
+
+	got=$(stat -c "$1" "$3") || lib_assert_failed "cannot stat $3"
+	[ "$got" = "$2" ] ||
+		lib_assert_failed "$3: stat $1 expected '$2', got '$got'"
+}
+
+assert_same_content() {
+	cmp "$1" "$2" || lib_assert_failed "$1 and $2 differ"
+}
+
+# ---- layers ----------------------------------------------------------------
+
+# put PATH TEXT: a file with this text and the folders above it.
+put() {
+	mkdir -p "$(dirname "$1")"
+	printf '%s' "$2" >"$1"
+}
+
+# use_lowers N: mount l1 (topmost) to lN.
+use_lowers() {
+	local i
+
+	LOWERS=$D/l1
+	for ((i = 2; i <= $1; i++)); do
+		LOWERS=$LOWERS:$D/l$i
+	done
+}
+
+# fill_random FILE SIZE
+fill_random() {
+	head -c "$2" /dev/urandom >"$1"
+}
+
+# Everything of a tree that a guest must not change, as one text.
+tree_of() {
+	(
+		cd "$1"
+		find . -printf '%p %y %m %U %G %T@ %C@ %l ' -type f -printf '%s %n' \
+			-o -printf '\n' | sort
+		find . -type f -size -8192k -print0 | sort -z |
+			xargs -0 -r sha256sum
+	)
+}
+
+# seal / assert_sealed: no lower may ever change.
+seal() {
+	local i
+
+	for i in 1 2 3 4 5; do
+		tree_of "$D/l$i"
+	done >"$D/sealed"
+}
+
+assert_sealed() {
+	local i
+
+	for i in 1 2 3 4 5; do
+		tree_of "$D/l$i"
+	done >"$D/sealed.now"
+	cmp -s "$D/sealed" "$D/sealed.now" ||
+		lib_assert_failed "a lower changed: $(diff "$D/sealed" \
+			"$D/sealed.now" | head -5)"
+}
+
+is_whiteout() {
+	[ "$(stat -c '%F %t:%T' "$1")" = "character special file 0:0" ]
+}
+
+# blocks PATH: 512 byte blocks, as the filesystem below says.
+blocks() {
+	stat -c %b "$1"
+}
+
+# ---- mounts ----------------------------------------------------------------
+
+# mount_fs OPTIONS TARGET: mount what is under test, options as they are.
+mount_fs() {
+	local opts=$1 limit=$((20 * VEFS_SLOW))
+
+	case $VEFS_FS in
+	vefs)
+		timeout "$limit" "$VEFS_BIN/mount.vefs" \
+			-o "$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$2"
+		;;
+	fuse-overlayfs)
+		timeout "$limit" fuse-overlayfs \
+			-o "$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$2"
+		;;
+	overlay)
+		case $opts in
+		*upperdir=*) opts=$opts,$LIB_OVERLAY_OPTS ;;
+		*:*) ;;
+		*) opts=${opts/lowerdir=/lowerdir=$D/empty:} ;;
+		esac
+		timeout "$limit" mount -t overlay overlay \
+			-o "$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$2"
+		;;
+	esac
+}
+
+# mnt [OPTIONS]: LOWERS, U and W on M.
+mnt() {
+	mount_fs "lowerdir=$LOWERS,upperdir=$U,workdir=$W${1:+,$1}" "$M"
+	mountpoint -q "$M"
+}
+
+# mnt_ro [OPTIONS]: no upper.
+mnt_ro() {
+	mount_fs "lowerdir=$LOWERS${1:+,$1}" "$M"
+	mountpoint -q "$M"
+}
+
+umnt() {
+	timeout $((20 * VEFS_SLOW)) umount "$M"
+}
+
+umnt_at() {
+	timeout $((20 * VEFS_SLOW)) umount "$1"
+}
+
+remnt() {
+	umnt
+	mnt "$@"
+}
+
+# Forget what the kernel may forget: dentries, inodes, clean pages.
+drop_caches() {
+	sync -f "$D"
+	echo 3 >/proc/sys/vm/drop_caches
+}
+
+# The daemon of this case's mount (there is none for the kernel's).
+daemon_pids() {
+	"$VT" pids "$M"
+}
+
+# new_fs ext4|xfs|btrfs|tmpfs|ramfs SIZE DIR: an empty filesystem on DIR, from
+# an image beside it; unmounting frees the loop device.
+new_fs() {
+	local type=$1 size=$2 dir=$3 image=$3.img
+
+	mkdir -p "$dir"
+	case $type in
+	tmpfs)
+		mount -t tmpfs -o "size=$size,mode=755" vefs-test "$dir"
+		return
+		;;
+	ramfs)
+		mount -t ramfs -o mode=755 vefs-test "$dir"
+		return
+		;;
+	esac
+	command -v "mkfs.$type" >/dev/null || return 1
+	truncate -s "$size" "$image"
+	case $type in
+	ext4) mkfs.ext4 -q -F -E lazy_itable_init=1,nodiscard "$image" ;;
+	xfs) mkfs.xfs -q -f -m reflink=1 "$image" ;;
+	btrfs) mkfs.btrfs -q -f "$image" ;;
+	*) return 1 ;;
+	esac
+	mount -o loop "$image" "$dir"
+	rm -rf "$dir/lost+found"
+}
+
+# as_user UID GID COMMAND...: without privileges, no other groups.
+as_user() {
+	lib_bounded as_user "$@"
+}

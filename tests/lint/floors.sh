@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# floors.sh - the rules of the house that no compiler knows, for the tree in
+# the current directory.
+#
+#	FLAGS="..." OBJECTS=build/opt/obj tests/lint/floors.sh SOURCE.c...
+#
+# The floors, includes point down only:
+#	0 fs/base
+#	1 quota, templates (never one another)
+#	2 fs, fs/proc
+#	3 fs/fuse, fs/session
+#	4 tools
+#	5 tests, bench
+# Only fs/fuse.c knows libfuse's header. Below the tools nobody ends the
+# process. A module is stem.c and stem.h, its global names begin with stem.
+# Prints what breaks a rule, as FILE: WHAT; exits non-zero when something did.
+set -u
+
+sources=("$@")
+read -ra flags <<<"${FLAGS:-}"
+bad=0
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+MAX_LINES=600
+
+broken()
+{
+	echo "$*"
+	bad=$((bad + 1))
+}
+
+floor_of()
+{
+	case $1 in
+	fs/base/*) echo 0 ;;
+	quota/* | templates/*) echo 1 ;;
+	fs/fuse.[ch] | fs/session.[ch]) echo 3 ;;
+	fs/*) echo 2 ;;
+	tools/*) echo 4 ;;
+	tests/* | bench/*) echo 5 ;;
+	*) echo "" ;;
+	esac
+}
+
+# What is linked into everything: no main(), no exit().
+is_library()
+{
+	case $1 in
+	fs/* | quota/* | templates/*) return 0 ;;
+	esac
+	return 1
+}
+
+files()
+{
+	local folder
+
+	for folder in fs quota templates tools tests bench; do
+		[ -d "$folder" ] || continue
+		find "$folder" \( "$@" \)
+	done | sort
+}
+
+check_includes()
+{
+	local file included from to
+
+	while IFS=: read -r file included; do
+		from=$(floor_of "$file")
+		if [ ! -e "$included" ]; then
+			# tests and benchmarks may keep headers beside them
+			[ "$from" = 5 ] && [ -e "${file%/*}/$included" ] &&
+				continue
+			broken "$file: includes \"$included\", which is" \
+				"not a path from the top"
+			continue
+		fi
+		to=$(floor_of "$included")
+		if [ -z "$to" ] || [ "$to" -gt "$from" ]; then
+			broken "$file: floor $from includes $included" \
+				"of floor $to"
+		elif [ "$from" = 1 ] && [ "$to" = 1 ] &&
+			[ "${file%%/*}" != "${included%%/*}" ]; then
+			broken "$file: includes $included, its neighbour"
+		fi
+	done < <(files -name '*.[ch]' | xargs -r grep -HE \
+		'^[[:space:]]*#[[:space:]]*include[[:space:]]*"' |
+		sed -E 's/:[^"]*"([^"]*)".*/:\1/')
+
+	while read -r file; do
+		[ "$file" = fs/fuse.c ] ||
+			broken "$file: includes libfuse, only fs/fuse.c may"
+	done < <(files -name '*.[ch]' | xargs -r grep -lE \
+		'include[[:space:]]*[<"](fuse3/)?fuse(_[a-z]+)?\.h[>"]')
+}
+
+check_headers()
+{
+	local file guard
+
+	while read -r file; do
+		guard=$(echo "VEFS_$file" | tr 'a-z/.-' 'A-Z___')
+		is_library "$file" && ! grep -q "^#ifndef $guard\$" "$file" &&
+			broken "$file: its guard is not $guard"
+		gcc "${flags[@]}" -Wall -Wno-unused-function -Werror \
+			-fsyntax-only -x c "$file" >"$tmp/cc" 2>&1 && continue
+		broken "$file: does not compile alone"
+		head -n 5 "$tmp/cc"
+	done < <(files -name '*.h')
+}
+
+check_modules()
+{
+	local file
+
+	while read -r file; do
+		case " ${sources[*]} " in
+		*" $file "*) ;;
+		*) broken "$file: the Makefile does not list it" ;;
+		esac
+		is_library "$file" && [ ! -e "${file%.c}.h" ] &&
+			broken "$file: has no header ${file%.c}.h"
+	done < <(files -name '*.c')
+}
+
+# The objects tell what a module calls and what it gives to all.
+check_symbols()
+{
+	local file object stem symbol
+
+	for file in "${sources[@]}"; do
+		is_library "$file" || continue
+		object=$OBJECTS/${file%.c}.o
+		if [ ! -f "$object" ]; then
+			broken "$file: not compiled ($object is missing)"
+			continue
+		fi
+		stem=$(basename "$file" .c | tr - _)
+		while read -r symbol; do
+			case $symbol in
+			"$stem" | "${stem}_"*) ;;
+			*) broken "$file: global name '$symbol' does not" \
+				"begin with ${stem}_" ;;
+			esac
+		done < <(nm -g --defined-only "$object" | awk '{ print $NF }')
+		while read -r symbol; do
+			case $symbol in
+			_exit | _Exit)
+				# the end of a forked child
+				[ "$(floor_of "$file")" = 3 ] && continue
+				;;
+			esac
+			broken "$file: calls $symbol(), only tools may"
+		done < <(nm -u "$object" | awk '{ print $NF }' | grep -xE \
+			'_?_?exit|_Exit|quick_exit|abort|v?errx?|error')
+	done
+}
+
+check_files()
+{
+	local file lines
+
+	while read -r file; do
+		head -n 3 "$file" | grep -q \
+			'SPDX-License-Identifier: GPL-2.0-or-later' ||
+			broken "$file: no SPDX line at its top"
+		lines=$(wc -l <"$file")
+		[ "$lines" -le "$MAX_LINES" ] ||
+			broken "$file: $lines lines, $MAX_LINES is the limit"
+	done < <(
+		files -name '*.[ch]' -o -name '*.sh' -o -name '*.awk' \
+			-o -name '*.8'
+		find Makefile .ci/run .clang-* .editorconfig .gitignore \
+			2>/dev/null
+	)
+	while read -r file; do
+		broken "$file: blanks at a line's end"
+	done < <(files -name '*.sh' -o -name '*.awk' -o -name '*.8' |
+		xargs -r grep -lE '[[:blank:]]+$')
+}
+
+check_includes
+check_headers
+check_modules
+check_symbols
+check_files
+[ "$bad" -eq 0 ]

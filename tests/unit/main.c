@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * unit - all unit tests in one program. Each test runs in a process of its
+ * own, so a crash is one failure.
+ *
+ *	unit [SUITE]...		all suites, or those named
+ *
+ * UNIT_SEED=N repeats a run's random inputs; check's own CK_FORK=no (for a
+ * debugger), CK_RUN_CASE, CK_VERBOSITY and others work too. The last line is
+ * "N passed, N failed, N skipped"; the exit code is 0 when none failed.
+ */
+#include "tests/unit/unit.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/parse.h"
+
+static const struct {
+	const char *name;
+	Suite *(*make)(void);
+} suites[] = {
+	{ "fdio", test_fdio_suite },	     { "lock", test_lock_suite },
+	{ "log", test_log_suite },	     { "oom", test_oom_suite },
+	{ "optfuzz", test_optfuzz_suite },   { "options", test_options_suite },
+	{ "optvalue", test_optvalue_suite }, { "optword", test_optword_suite },
+	{ "parse", test_parse_suite },	     { "shm", test_shm_suite },
+	{ "strbuf", test_strbuf_suite },     { "xattrio", test_xattrio_suite },
+};
+
+/* What the tests' processes report to this one. */
+struct shared {
+	_Atomic unsigned skipped;
+	_Atomic unsigned dirs;
+	_Atomic unsigned n_rows;
+	/* One for each test with rows; empty again when it came to its end. */
+	struct row {
+		char test[64], text[160];
+	} rows[200];
+};
+
+static struct shared *shared;
+static uint64_t seed;
+static struct row *own_row;
+static char top[UNIT_PATH_MAX - 16]; /* holds every unit_tmpdir() */
+
+void unit_skip_test(const char *test, const char *reason)
+{
+	atomic_fetch_add(&shared->skipped, 1);
+	printf("SKIP %s: %s\n", test, reason);
+	fflush(stdout);
+}
+
+/* Not called by a test that failed or crashed. */
+static void forget_row(void)
+{
+	own_row->text[0] = '\0';
+}
+
+void unit_row_test(const char *test, const char *text)
+{
+	if (!own_row) {
+		unsigned n = atomic_fetch_add(&shared->n_rows, 1);
+
+		own_row = &shared->rows[n % ARRAY_SIZE(shared->rows)];
+		atexit(forget_row);
+	}
+	snprintf(own_row->test, sizeof(own_row->test), "%s", test);
+	snprintf(own_row->text, sizeof(own_row->text), "%s",
+		 text ? text : "(none)");
+}
+
+static void tell_rows(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(shared->rows); i++)
+		if (shared->rows[i].text[0])
+			printf("%s stopped at: %s\n", shared->rows[i].test,
+			       shared->rows[i].text);
+}
+
+void unit_rand_start(struct unit_rand *r)
+{
+	r->state = seed;
+}
+
+/* splitmix64 */
+uint32_t unit_rand(struct unit_rand *r, uint32_t below)
+{
+	uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return (uint32_t)((z ^ (z >> 31)) % below);
+}
+
+int unit_tmpdir(char *path)
+{
+	char name[UNIT_PATH_MAX];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/%u", top,
+		 atomic_fetch_add(&shared->dirs, 1));
+	ck_assert_msg(!mkdir(name, 0755), "mkdir %s: %s", name,
+		      strerror(errno));
+	fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_msg(fd >= 0, "open %s: %s", name, strerror(errno));
+	if (path)
+		memcpy(path, name, strlen(name) + 1);
+	return fd;
+}
+
+size_t unit_count_fds(void)
+{
+	_cleanup_closedir_ DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d))
+		n++;
+	return n;
+}
+
+static int remove_one(const char *path, _unused_ const struct stat *st,
+		      _unused_ int type, _unused_ struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static int set_up(void)
+{
+	const char *tmp = getenv("TMPDIR"), *given = getenv("UNIT_SEED");
+
+	seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	if (given && parse_u64(given, UINT64_MAX, &seed)) {
+		fprintf(stderr, "UNIT_SEED=%s: not a number\n", given);
+		return -1;
+	}
+	printf("UNIT_SEED=%llu\n", (unsigned long long)seed);
+
+	if (snprintf(top, sizeof(top), "%s/vefs-unit-XXXXXX",
+		     tmp && *tmp ? tmp : "/var/tmp") >= (int)sizeof(top) ||
+	    !mkdtemp(top)) {
+		fprintf(stderr, "no directory in TMPDIR: %s\n",
+			strerror(errno));
+		return -1;
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED) {
+		perror("mmap");
+		return -1;
+	}
+	return 0;
+}
+
+/* The suites named in argv, or all; NULL when one of them is not there. */
+static SRunner *make_runner(int argc, char *argv[])
+{
+	SRunner *runner = srunner_create(NULL);
+	int found = 1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
+		bool wanted = argc < 2;
+
+		for (int k = 1; k < argc; k++)
+			if (!strcmp(argv[k], suites[i].name)) {
+				wanted = true;
+				found++;
+			}
+		if (wanted)
+			srunner_add_suite(runner, suites[i].make());
+	}
+	if (argc < 2 || found == argc)
+		return runner;
+	fprintf(stderr, "%s: not all of these are suites; there are", argv[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(suites); i++)
+		fprintf(stderr, " %s", suites[i].name);
+	fprintf(stderr, "\n");
+	srunner_free(runner);
+	return NULL;
+}
+
+int main(int argc, char *argv[])
+{
+	unsigned failed, skipped, run;
+	SRunner *runner;
+
+	if (set_up())
+		return 2;
+	runner = make_runner(argc, argv);
+	if (!runner)
+		return 2;
+
+	fflush(stdout);
+	srunner_run_all(runner, CK_ENV);
+	run = (unsigned)srunner_ntests_run(runner);
+	failed = (unsigned)srunner_ntests_failed(runner);
+	skipped = atomic_load(&shared->skipped);
+	srunner_free(runner);
+	if (failed)
+		tell_rows();
+	if (nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
+		fprintf(stderr, "%s: %s\n", top, strerror(errno));
+	printf("%u passed, %u failed, %u skipped\n", run - failed - skipped,
+	       failed, skipped);
+	return failed || !run;
+}

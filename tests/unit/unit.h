@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_TESTS_UNIT_UNIT_H
+#define VEFS_TESTS_UNIT_UNIT_H
+
+/*
+ * unit - what the suites share. A suite is tests/unit/test_STEM.c with one
+ * global function, Suite *test_STEM_suite(void); declare it here, name it in
+ * main.c's table and the file in the Makefile.
+ */
+#include <check.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * This test cannot be run here, and why: `unit_skip("no xattrs in /tmp");
+ * return;`. It counts as skipped, not as passed.
+ */
+#define unit_skip(reason) unit_skip_test(__func__, reason)
+void unit_skip_test(const char *test, const char *reason);
+
+/*
+ * A test that goes through the rows of a table says which one comes now; it
+ * is told when the test fails at it. TEXT may be NULL.
+ */
+#define unit_row(text) unit_row_test(__func__, text)
+void unit_row_test(const char *test, const char *text);
+
+/*
+ * A stream of random numbers. It begins at the run's seed, which main prints
+ * and takes from UNIT_SEED; every test should begin with a unit_rand_start()
+ * of its own, so that it can be repeated alone.
+ */
+struct unit_rand {
+	uint64_t state;
+};
+
+void unit_rand_start(struct unit_rand *r);
+uint32_t unit_rand(struct unit_rand *r, uint32_t below);
+
+/*
+ * A new empty directory, open; with `path` not NULL its name too (size
+ * UNIT_PATH_MAX). Everything in it is removed when the run ends, also after a
+ * crash of the test. Made in TMPDIR, else /var/tmp: a real disk, not a tmpfs,
+ * where there is one.
+ */
+#define UNIT_PATH_MAX 256
+int unit_tmpdir(char *path);
+
+/* Descriptors this process has open: equal before and after is no leak. */
+size_t unit_count_fds(void);
+
+Suite *test_fdio_suite(void);
+Suite *test_lock_suite(void);
+Suite *test_log_suite(void);
+Suite *test_oom_suite(void);
+Suite *test_optfuzz_suite(void);
+Suite *test_options_suite(void);
+Suite *test_optvalue_suite(void);
+Suite *test_optword_suite(void);
+Suite *test_parse_suite(void);
+Suite *test_shm_suite(void);
+Suite *test_strbuf_suite(void);
+Suite *test_xattrio_suite(void);
+
+#endif
