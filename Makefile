@@ -105,12 +105,13 @@ UNIT += test_xattrio
 
 # what test scripts are helped by, build/$(D)/tests/NAME: the programs, then
 # what each is made of
-HELPERS := vt
+HELPERS += vt
 vt_SRC += tests/integration/vt/vt.c
 vt_SRC += tests/integration/vt/vt_data.c
 vt_SRC += tests/integration/vt/vt_dir.c
 vt_SRC += tests/integration/vt/vt_map.c
 vt_SRC += tests/integration/vt/vt_name.c
+vt_SRC += tests/integration/vt/vt_ops.c
 vt_SRC += tests/integration/vt/vt_wait.c
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME

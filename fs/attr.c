@@ -72,7 +72,7 @@ static int lower_blocks(struct overlay *o, const struct itable_view *v,
 
 	if (!(v->flags & INODE_METACOPY) || v->n_lower == 0)
 		return 0;
-	itable_view_lower(v, 0, &r);
+	itable_view_data(v, &r);
 	l = overlay_layer(o, &r);
 	err = l->ops->stat(l, &r, &low);
 	if (err == 0)
@@ -202,6 +202,13 @@ static int apply(struct overlay *o, const struct itable_view *v, int fd,
 	return r;
 }
 
+void attr_not_plain(struct overlay *o, struct inode *i)
+{
+	lock_acquire(&i->lock);
+	itable_set_flags_locked(o->inodes, i, 0, INODE_PLAIN);
+	lock_release(&i->lock);
+}
+
 int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
 	     struct stat *st)
 {
@@ -215,6 +222,8 @@ int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
 	r = copyup(o, i, want);
 	if (r < 0)
 		return r;
+	if (c->mode && (c->new_mode & (S_ISUID | S_ISGID)))
+		attr_not_plain(o, i);
 	itable_view(o->inodes, i, &v);
 	fd = attr_open_meta(o, &v, O_PATH);
 	if (fd < 0)

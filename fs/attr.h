@@ -54,6 +54,9 @@ int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
 /* A write happened or is coming: setuid, setgid, capabilities fall. */
 int attr_kill_priv(int fd);
 
+/* It gets setuid, setgid or capabilities: look before the next write. */
+void attr_not_plain(struct overlay *o, struct inode *i);
+
 /* An O_PATH descriptor of what shows the inode's metadata. */
 int attr_open_meta(struct overlay *o, const struct itable_view *v, int flags);
 

@@ -95,6 +95,18 @@ static int make_inode(struct job *j)
 			   type == S_IFDIR ? O_RDONLY | O_DIRECTORY : O_PATH, 0);
 }
 
+static int copy_data(struct job *j, int fd, off_t size)
+{
+	_cleanup_close_ int data = -1;
+	struct layer *l;
+	struct ref low;
+
+	itable_view_data(&j->v, &low);
+	l = overlay_layer(j->o, &low);
+	data = l->ops->open(l, &low, O_RDONLY);
+	return data < 0 ? data : copydata(data, fd, size);
+}
+
 static int put_data(struct job *j, int fd)
 {
 	int r;
@@ -104,7 +116,7 @@ static int put_data(struct job *j, int fd)
 		return 0;
 	if (j->rec.metacopy)
 		return ftruncate(fd, j->st.st_size) < 0 ? -errno : 0;
-	r = copydata(j->from, fd, j->st.st_size);
+	r = copy_data(j, fd, j->st.st_size);
 	return r < 0 ? r : upper_sync_data(j->o->upper, fd);
 }
 
@@ -119,10 +131,22 @@ static int put_times(int fd, const struct stat *st)
 static int put_redirect(struct job *j, int fd)
 {
 	_cleanup_free_ char *path = NULL;
-	int r = lookup_lower_path(j->o, j->inode, &path);
+	char known[PATH_MAX];
+	struct ref low;
+	int r = -ENODATA;
 
+	itable_view_lower(&j->v, 0, &low);
+	if (j->v.flags & INODE_METACOPY)
+		r = overlay_layer(j->o, &low)->ops->redirect(
+			overlay_layer(j->o, &low), &low, known);
+	if (r == -ENODATA) {
+		r = lookup_lower_path(j->o, j->inode, &path);
+		if (r == 0)
+			snprintf(known, sizeof(known), "%s", path);
+	}
 	if (r == 0)
-		r = xattrs_private_set(fd, XATTRS_REDIRECT, path, strlen(path));
+		r = xattrs_private_set(fd, XATTRS_REDIRECT, known,
+				       strlen(known));
 	if (r == 0)
 		r = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
 	return r;
@@ -273,8 +297,10 @@ static int adopt(struct job *j, int fd)
 	if (r == 0) {
 		itable_set_flags_locked(t, j->inode, set, 0);
 		itable_set_link_delta_locked(t, j->inode, j->rec.link_delta);
-		if (!S_ISDIR(j->st.st_mode) && !j->rec.metacopy)
+		if (!S_ISDIR(j->st.st_mode) && !j->rec.metacopy) {
+			itable_set_flags_locked(t, j->inode, 0, INODE_METACOPY);
 			itable_drop_lowers_locked(t, j->inode);
+		}
 	}
 	lock_release(&j->inode->lock);
 	if (r < 0)
@@ -335,10 +361,8 @@ static int bring_data(struct job *j)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat up;
-	int r = open_source(j);
+	int r;
 
-	if (r < 0)
-		return r;
 	fd = attr_open_meta(j->o, &j->v, O_RDWR);
 	if (fd < 0)
 		return fd;
@@ -346,7 +370,7 @@ static int bring_data(struct job *j)
 	if (r == 0 && j->want == COPYUP_EMPTY)
 		r = ftruncate(fd, 0) < 0 ? -errno : 0;
 	else if (r == 0)
-		r = copydata(j->from, fd, j->st.st_size);
+		r = copy_data(j, fd, up.st_size);
 	if (r == 0 && j->want != COPYUP_EMPTY)
 		r = upper_sync_data(j->o->upper, fd);
 	if (r == 0)

@@ -2,6 +2,7 @@
 #include "fs/dirlayer.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -20,6 +21,7 @@ struct dirlayer {
 	int rootfd;
 	bool handles;  /* the filesystem has usable file handles */
 	bool wh_names; /* .wh.X is a whiteout of X */
+	bool records;  /* it was an upper once: inodes may have records */
 	struct fdcache *fds;
 };
 
@@ -164,6 +166,26 @@ static bool is_xattr_whiteout(int dirfd, const char *name,
 	       xattrs_private_getat(dirfd, name, XATTRS_WHITEOUT, NULL, 0) >= 0;
 }
 
+/* What a former upper remembers of the inode, where this is one. */
+static int read_record(struct dirlayer *d, int dirfd, const char *name,
+		       struct layer_entry *e)
+{
+	struct xattrs_record rec;
+	int r;
+
+	e->ino = layer_ino(&d->pub, e->st.st_ino);
+	e->metacopy = false;
+	if (!d->records)
+		return 0;
+	r = xattrs_record_getat(dirfd, name, &rec);
+	if (r <= 0)
+		return r;
+	if (rec.ino)
+		e->ino = rec.ino;
+	e->metacopy = rec.metacopy && S_ISREG(e->st.st_mode);
+	return 0;
+}
+
 /* The contract's functions. */
 
 static int lookup(struct layer *l, const struct ref *dir, const char *name,
@@ -188,7 +210,9 @@ static int lookup(struct layer *l, const struct ref *dir, const char *name,
 	if (dirlayer_is_whiteout(&e.st) ||
 	    is_xattr_whiteout(b.ent->fd, name, &e.st))
 		return -ENODATA;
-	r = dirlayer_ref_at(l, b.ent->fd, name, e.st.st_ino, &e.ref);
+	r = read_record(d, b.ent->fd, name, &e);
+	if (r == 0)
+		r = dirlayer_ref_at(l, b.ent->fd, name, e.st.st_ino, &e.ref);
 	if (r < 0)
 		return r;
 	*out = e;
@@ -202,9 +226,12 @@ static int root(struct layer *l, struct layer_entry *out)
 
 	if (r == 0)
 		r = dirlayer_ref_fd(l, dl(l)->rootfd, e.st.st_ino, &e.ref);
-	if (r == 0)
-		*out = e;
-	return r;
+	if (r < 0)
+		return r;
+	e.ino = layer_ino(l, e.st.st_ino);
+	e.metacopy = false;
+	*out = e;
+	return 0;
 }
 
 static int marks(struct layer *l, const struct ref *dir,
@@ -225,6 +252,7 @@ struct listing {
 	struct dirlayer *d;
 	int fd;
 	bool xattr_whiteouts;
+	bool records;
 	layer_emit_fn emit;
 	void *ctx;
 };
@@ -233,7 +261,9 @@ static int list_one(struct listing *li, const struct dirent *de)
 {
 	const char *name = de->d_name;
 	unsigned type = de->d_type;
+	struct xattrs_record rec;
 	struct stat st;
+	uint64_t ino;
 	bool look;
 
 	if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])))
@@ -255,7 +285,11 @@ static int list_one(struct listing *li, const struct dirent *de)
 		    is_xattr_whiteout(li->fd, name, &st))
 			type = LAYER_DT_WHITEOUT;
 	}
-	return li->emit(li->ctx, name, layer_ino(&li->d->pub, de->d_ino), type);
+	ino = layer_ino(&li->d->pub, de->d_ino);
+	if (li->records && xattrs_record_getat(li->fd, name, &rec) == 1 &&
+	    rec.ino)
+		ino = rec.ino;
+	return li->emit(li->ctx, name, ino, type);
 }
 
 static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
@@ -275,6 +309,8 @@ static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
 	}
 	li.fd = fd;
 	li.xattr_whiteouts = xattrs_has_whiteouts(fd);
+	li.records = li.d->records &&
+		     xattrs_private_get(fd, XATTRS_IMPURE, NULL, 0) >= 0;
 	while (r == 0) {
 		struct dirent *de;
 
@@ -297,6 +333,20 @@ static int stat_ref(struct layer *l, const struct ref *r, struct stat *st)
 	return fd < 0 ? fd : fdio_stat(fd, st);
 }
 
+static int redirect(struct layer *l, const struct ref *r, char *path)
+{
+	_cleanup_close_ int fd = open_ref(l, r, O_PATH);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = xattrs_private_get(fd, XATTRS_REDIRECT, path, PATH_MAX - 1);
+	if (n < 0)
+		return (int)n;
+	path[n] = '\0';
+	return path[0] == '/' ? 0 : -ENODATA;
+}
+
 static void layer_free(struct layer *l)
 {
 	if (!l)
@@ -311,6 +361,7 @@ static const struct layer_ops dirlayer_ops = {
 	.marks = marks,
 	.list = list,
 	.stat = stat_ref,
+	.redirect = redirect,
 	.open = open_ref,
 	.free = layer_free,
 };
@@ -381,6 +432,10 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 	d->rootfd = r;
 	d->handles = handles_work(d);
 	d->wh_names = !xattrs_is_marked(d->rootfd);
+	d->records = cfg->index != REF_UPPER &&
+		     (!d->wh_names || xattrs_private_get(d->rootfd,
+							 XATTRS_IMPURE, NULL,
+							 0) >= 0);
 	*out = &d->pub;
 	return 0;
 }

@@ -116,6 +116,8 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	fd = open_meta(o, i, &type);
 	if (fd < 0)
 		return fd;
+	if (strcmp(name, "security.capability") == 0)
+		attr_not_plain(o, i);
 	return xattrio_set(fd, disk, copy, value->size, value->flags);
 }
 

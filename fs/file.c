@@ -8,6 +8,7 @@
 #include "fs/backing.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/xattrio.h"
 #include "fs/copyup.h"
 #include "fs/htable.h"
 #include "fs/iomode.h"
@@ -30,9 +31,39 @@ static int open_data(struct overlay *o, const struct itable_view *v, int flags)
 
 	if (data_is_upper(v) || v->n_lower == 0)
 		return attr_open_meta(o, v, flags);
-	itable_view_lower(v, 0, &low);
+	itable_view_data(v, &low);
 	l = overlay_layer(o, &low);
 	return l->ops->open(l, &low, flags);
+}
+
+/*
+ * Written by passthrough, nobody would take setuid, setgid or capabilities
+ * from the file: the kernel leaves that to us and we do not see the write. A
+ * file that has some is written through us.
+ */
+static int find_plain(struct overlay *o, struct inode *i, bool *plain)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	struct stat st;
+	int r;
+
+	*plain = true;
+	itable_view(o->inodes, i, &v);
+	if ((v.flags & INODE_PLAIN) || !backing_available(o->backing))
+		return 0;
+	fd = attr_open_meta(o, &v, O_PATH);
+	r = fd < 0 ? fd : fdio_stat(fd, &st);
+	if (r < 0)
+		return r;
+	*plain = !(st.st_mode & (S_ISUID | S_ISGID)) &&
+		 xattrio_get(fd, "security.capability", NULL, 0) < 0;
+	if (*plain) {
+		lock_acquire(&i->lock);
+		itable_set_flags_locked(o->inodes, i, INODE_PLAIN, 0);
+		lock_release(&i->lock);
+	}
+	return 0;
 }
 
 /* Opening. */
@@ -168,13 +199,20 @@ int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 	      struct file_opened *out)
 {
 	bool write = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+	bool plain = true;
 	int r = 0;
 
 	if (write)
 		r = copyup(o, i, flags & O_TRUNC ? COPYUP_EMPTY : COPYUP_DATA);
 	if (r == 0 && (flags & O_TRUNC))
 		r = truncate_open(o, i, kill_priv);
-	return r < 0 ? r : enter(o, i, flags, -1, out);
+	if (r == 0 && write)
+		r = find_plain(o, i, &plain);
+	if (r == 0)
+		r = enter(o, i, flags, -1, out);
+	if (r == 0)
+		out->direct = !plain && out->backing_id > 0;
+	return r;
 }
 
 int file_adopt(struct overlay *o, struct inode *i, int flags, int fd,

@@ -16,6 +16,7 @@ struct file_opened {
 	uint64_t fh;
 	int backing_id; /* > 0: passthrough */
 	bool keep_cache;
+	bool direct; /* read and write come to us, mmap does not */
 };
 
 /*

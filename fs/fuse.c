@@ -363,6 +363,7 @@ static void fill_opened(struct fuse_file_info *fi, const struct file_opened *f)
 	fi->fh = f->fh;
 	fi->backing_id = f->backing_id;
 	fi->keep_cache = f->keep_cache;
+	fi->direct_io = f->direct;
 	fi->noflush = 1;
 }
 

@@ -33,7 +33,7 @@
 /* Flags in the record. */
 enum {
 	INODE_UPPER = 1 << 0,	 /* it has an inode in upper */
-	INODE_METACOPY = 1 << 1, /* but its data is still lower 0's */
+	INODE_METACOPY = 1 << 1, /* its data lies below its metadata */
 	INODE_INDEXED = 1 << 2,	 /* upper has a name in work/index */
 	INODE_RECORD = 1 << 3,	 /* upper has a record: ino is not its own */
 	INODE_IMPURE = 1 << 4,	 /* directory: some child has a record */
@@ -41,6 +41,7 @@ enum {
 	INODE_SPLIT = 1 << 6,	 /* another nodeid has its identity now */
 	INODE_PROGRAM = 1 << 7,	 /* lies in a program tree */
 	INODE_REDIRECT = 1 << 8, /* directory: upper's name is not lower's */
+	INODE_PLAIN = 1 << 9,	 /* upper file without setuid or the like */
 };
 
 #define ITABLE_NAME_MAX 255
@@ -71,7 +72,7 @@ struct itable_view {
 	int32_t link_delta;
 	int pin; /* O_PATH descriptor of an unlinked upper inode, or -1 */
 	struct ref upper; /* none unless INODE_UPPER */
-	unsigned n_lower; /* a file has at most one */
+	unsigned n_lower; /* a file has two at most */
 	uint16_t blob_len;
 	uint8_t blob[ITABLE_BLOB_MAX]; /* only blob_len bytes are valid */
 };
@@ -130,9 +131,19 @@ uint32_t itable_flags(const struct itable *t, const struct inode *i);
 void itable_view(struct itable *t, struct inode *i, struct itable_view *v);
 void itable_view_locked(struct itable *t, struct inode *i,
 			struct itable_view *v);
-/* The n-th lower ref of a view; the name of a view. */
+/*
+ * The n-th lower ref of a view. A file's last one has its data, if upper has
+ * not; with INODE_METACOPY the first may have the metadata alone.
+ */
 void itable_view_lower(const struct itable_view *v, unsigned n,
 		       struct ref *out);
+static inline void itable_view_data(const struct itable_view *v,
+				    struct ref *out)
+{
+	itable_view_lower(v, v->n_lower - 1, out);
+}
+
+/* The name of a view. */
 const char *itable_view_name(const struct itable_view *v,
 			     char buf[ITABLE_NAME_MAX + 1]);
 

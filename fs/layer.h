@@ -25,6 +25,8 @@ struct layer;
 struct layer_entry {
 	struct ref ref;
 	struct stat st;
+	uint64_t ino;  /* outward; not st_ino where a record says so */
+	bool metacopy; /* only the metadata is here, the data further down */
 };
 
 /* What a directory says about the layers below it. */
@@ -57,6 +59,11 @@ struct layer_ops {
 	int (*list)(struct layer *l, const struct ref *dir, layer_emit_fn emit,
 		    void *ctx);
 	int (*stat)(struct layer *l, const struct ref *r, struct stat *st);
+	/*
+	 * For an entry with metacopy: the path of the data in the layers
+	 * below, into path[PATH_MAX]. -ENODATA: the same name.
+	 */
+	int (*redirect)(struct layer *l, const struct ref *r, char *path);
 	/* A descriptor of the inode; O_PATH for what has no data. */
 	int (*open)(struct layer *l, const struct ref *r, int flags);
 	void (*free)(struct layer *l);

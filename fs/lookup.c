@@ -104,50 +104,54 @@ static int upper_record(struct search *s)
 	return 0;
 }
 
-/* The lower file whose data a metadata-only copy still shows. */
-static int metacopy_source(struct search *s, struct lookup *l)
+/* The same name further down, if it is the file that was copied. */
+static int data_by_name(struct search *s, const struct ref *meta, uint64_t ino,
+			struct layer_entry *out)
 {
-	_cleanup_free_ char *path = NULL;
-	struct layer_entry e;
-	OVERLAY_DIR(d, s->o);
-	char buf[PATH_MAX];
-	ssize_t n;
-	int r;
-
 	for (unsigned i = 0; i < s->dir->n_lower; i++) {
-		struct ref below;
 		struct layer *layer;
+		struct ref below;
+		int r;
 
 		itable_view_lower(s->dir, i, &below);
+		if (below.layer <= meta->layer)
+			continue;
 		layer = overlay_layer(s->o, &below);
-		r = layer->ops->lookup(layer, &below, s->name, &e);
+		r = layer->ops->lookup(layer, &below, s->name, out);
 		if (r == -ENOENT)
 			continue;
-		if (r == 0 && S_ISREG(e.st.st_mode) &&
-		    (l->ino == layer_ino(layer, e.st.st_ino)))
-			goto found;
+		if (r < 0)
+			return r == -ENODATA ? -ENOENT : r;
+		if (S_ISREG(out->st.st_mode) && out->ino == ino &&
+		    !out->metacopy)
+			return 0;
+		dirlayer_ref_close(&out->ref);
+		if (!out->metacopy || out->ino != ino)
+			return -ENOENT;
+	}
+	return -ENOENT;
+}
+
+/* The lower file whose data an inode with metadata only (`meta`) shows. */
+static int find_data(struct search *s, const struct ref *meta)
+{
+	struct lookup *l = s->out;
+	struct layer *layer = overlay_layer(s->o, meta);
+	struct layer_entry e;
+	char path[PATH_MAX];
+	int r = data_by_name(s, meta, l->ino, &e);
+
+	if (r == -ENOENT) {
+		r = layer->ops->redirect(layer, meta, path);
 		if (r == 0)
-			dirlayer_ref_close(&e.ref);
-		break;
+			r = lookup_lower_file(s->o, path, meta->layer, &e);
 	}
-	r = overlay_upper_dir(s->o, s->dir, &d.ent);
-	if (r < 0)
-		return r;
-	n = xattrs_private_getat(d.ent->fd, s->name, XATTRS_REDIRECT, buf,
-				 sizeof(buf) - 1);
-	if (n < 0) {
-		log_error("'%s': the lower file that holds its data is gone",
-			  s->name);
-		return -EIO;
-	}
-	buf[n] = '\0';
-	r = lookup_lower_file(s->o, buf, &e);
 	if (r < 0) {
-		log_error("'%s': the lower file that holds its data, '%s': %s",
-			  s->name, buf, strerror(-r));
+		log_error("'%s': the lower file that holds its data is gone: "
+			  "%s",
+			  s->name, strerror(-r));
 		return -EIO;
 	}
-found:
 	l->st.st_blocks = e.st.st_blocks;
 	return add_lower(l, &e.ref);
 }
@@ -168,7 +172,7 @@ static int found_upper(struct search *s, struct layer_entry *e)
 		return r;
 	if (!S_ISDIR(e->st.st_mode)) {
 		s->stop = true;
-		return l->flags & INODE_METACOPY ? metacopy_source(s, l) : 0;
+		return l->flags & INODE_METACOPY ? find_data(s, &l->upper) : 0;
 	}
 	r = layer->ops->marks(layer, &e->ref, &m);
 	if (r < 0)
@@ -230,6 +234,32 @@ static int find_indexed(struct search *s, const struct layer_entry *low)
 	return 1;
 }
 
+static void show_lower(struct lookup *l, const struct layer_entry *e)
+{
+	l->st = e->st;
+	l->ino = e->ino;
+}
+
+/* A file that nothing above hides. */
+static int found_file(struct search *s, struct layer_entry *e)
+{
+	struct lookup *l = s->out;
+	int r = find_indexed(s, e);
+
+	if (r == 0)
+		show_lower(l, e);
+	if (r < 0 || (r > 0 && !(l->flags & INODE_METACOPY))) {
+		dirlayer_ref_close(&e->ref);
+		return r < 0 ? r : 0;
+	}
+	r = add_lower(l, &e->ref);
+	if (r == 0 && e->metacopy) {
+		l->flags |= INODE_METACOPY;
+		r = find_data(s, &e->ref);
+	}
+	return r;
+}
+
 static int found_lower(struct search *s, struct layer *layer,
 		       struct layer_entry *e, bool more_below)
 {
@@ -240,21 +270,13 @@ static int found_lower(struct search *s, struct layer *layer,
 
 	if (!S_ISDIR(e->st.st_mode)) {
 		s->stop = true;
-		r = first ? find_indexed(s, e) : 0;
-		if (!first || r < 0 || (r > 0 && !(l->flags & INODE_METACOPY))) {
-			dirlayer_ref_close(&e->ref);
-			return r < 0 ? r : 0;
-		}
-		if (r == 0) {
-			l->st = e->st;
-			l->ino = layer_ino(layer, e->st.st_ino);
-		}
-		return add_lower(l, &e->ref);
+		if (first)
+			return found_file(s, e);
+		dirlayer_ref_close(&e->ref);
+		return 0;
 	}
-	if (first) {
-		l->st = e->st;
-		l->ino = layer_ino(layer, e->st.st_ino);
-	}
+	if (first)
+		show_lower(l, e);
 	r = add_lower(l, &e->ref);
 	if (r == 0 && more_below) {
 		r = layer->ops->marks(layer, &e->ref, &m);
@@ -447,20 +469,22 @@ int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
 	return lookup_intern(o, &l, parent, name, out);
 }
 
-int lookup_lower_file(struct overlay *o, const char *path,
+int lookup_lower_file(struct overlay *o, const char *path, unsigned above,
 		      struct layer_entry *out)
 {
 	bool stop = false;
 
-	for (unsigned i = 1; i < o->n_layers && !stop; i++) {
+	for (unsigned i = above + 1; i < o->n_layers && !stop; i++) {
 		int r = lowerpath_walk(o->layers[i], path, out, &stop);
 
-		if (r == 0 && S_ISREG(out->st.st_mode))
+		if (r == 0 && S_ISREG(out->st.st_mode) && !out->metacopy)
 			return 0;
-		if (r == 0)
+		if (r == 0) {
 			dirlayer_ref_close(&out->ref);
+			r = out->metacopy ? -ENOENT : -ESTALE;
+		}
 		if (r != -ENOENT)
-			return r < 0 ? r : -ENOENT;
+			return r;
 	}
 	return -ENOENT;
 }

@@ -58,8 +58,11 @@ int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
  */
 int lookup_lower_path(struct overlay *o, struct inode *i, char **out);
 
-/* Find the lower file that a path of that form names. */
-int lookup_lower_file(struct overlay *o, const char *path,
+/*
+ * Find the lower file with data that a path of that form names in the layers
+ * further down than `above`. -ENOENT, -ESTALE when it is no file.
+ */
+int lookup_lower_file(struct overlay *o, const char *path, unsigned above,
 		      struct layer_entry *out);
 
 /* The name in work/index of a lower inode. */

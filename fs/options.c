@@ -280,6 +280,7 @@ static const struct options defaults = {
 	.dev = true,
 	.exec = true,
 	.passthrough = true,
+	.redirect_dir = true,
 };
 
 static void line_free(struct line *l)

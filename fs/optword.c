@@ -166,6 +166,13 @@ static int take_covered(struct optword_state *p, const struct word *w,
 	return add_unknown(p, word, strlen(word));
 }
 
+static int take_redirect(struct optword_state *p, const struct word *w,
+			 const char *value)
+{
+	p->o.redirect_dir = strcmp(value, "off") != 0;
+	return take_covered(p, w, value);
+}
+
 static int take_lower(struct optword_state *p, const struct word *w,
 		      const char *value)
 {
@@ -414,7 +421,7 @@ static const struct word words[] = {
 	/* of overlayfs */
 	{ "index", NEEDED, take_covered, 0, "on|off" },
 	{ "metacopy", NEEDED, take_covered, 0, "on|off" },
-	{ "redirect_dir", NEEDED, take_covered, 0, "on|off|follow" },
+	{ "redirect_dir", NEEDED, take_redirect, 0, "on|off|follow" },
 	{ "xino", NEEDED, take_covered, 0, "on|off|auto" },
 	{ "nfs_export", NEEDED, take_covered, 0, "off" },
 	{ "uuid", NEEDED, take_covered, 0, "auto|null|off" },

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
@@ -185,6 +186,24 @@ static int open_sub(int dirfd, const char *name, bool empty)
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
+/*
+ * umount(2) returns before the daemon of the mount has ended: whoever mounts
+ * the same again at once waits for it.
+ */
+static int lock_patiently(int fd)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+
+	for (int tries = 0; tries < 250; tries++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return -EBUSY;
+}
+
 static int fill(struct workdir *w, const char *work, char *err, size_t errlen)
 {
 	char name[NAME_MAX + 1], why[NAME_MAX + 64];
@@ -197,8 +216,7 @@ static int fill(struct workdir *w, const char *work, char *err, size_t errlen)
 		return say(err, errlen, -EXDEV, "work directory", work,
 			   "must be on the same filesystem as the upper "
 			   "directory");
-	if (flock(w->upperfd, LOCK_EX | LOCK_NB) < 0 ||
-	    flock(w->lockfd, LOCK_EX | LOCK_NB) < 0)
+	if (lock_patiently(w->upperfd) < 0 || lock_patiently(w->lockfd) < 0)
 		return say(err, errlen, -EBUSY, "work directory", work,
 			   "it or its upper directory is in use by another "
 			   "mount; unmount that one, or use others");

@@ -55,7 +55,12 @@ step_format()
 		echo "# clang-format $version breaks lines unlike 14: not judged"
 		return 0
 	fi
-	c_files | xargs -r clang-format --dry-run -Werror
+	c_files | xargs -r clang-format --dry-run -Werror 2>"$out/format" &&
+		return
+	sed -nE 's/^([^:]+):[0-9]+:.*Wclang-format.*/\1: make format/p' \
+		"$out/format" | sort -u
+	grep -v 'Wclang-format' "$out/format" | grep 'error'
+	return 1
 }
 
 tidy_one()
@@ -68,7 +73,8 @@ tidy_one()
 }
 
 # clang-tidy ends with 0 on warnings. A leak that it sees may be one that a
-# cleanup attribute takes care of: those go, with the notes that follow.
+# cleanup attribute takes care of: those go, with the notes that follow. So do
+# shifts, of which version 14 miscounts the width; gcc and UBSan know better.
 step_tidy()
 {
 	need clang-tidy || return
@@ -78,7 +84,7 @@ step_tidy()
 	printf '%s\0' "${sources[@]}" |
 		xargs -0 -r -n 1 -P "$jobs" bash -c 'tidy_one "$0"' || return
 	awk '/: (warning|error): / {
-			show = !/Potential (memory )?leak|Potential leak/
+			show = !/Potential (memory )?leak|left shift is undef/
 			bad += show
 		}
 		show

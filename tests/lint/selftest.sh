@@ -178,7 +178,7 @@ UNLISTED=
 
 if clang-format --version | grep -q 'version 14'; then
 	sed -i 's,return 1,return  1,' fs/two.c
-	sees format 'clang-format-violations' 'two blanks'
+	sees format 'fs/two.c: make format' 'two blanks'
 fi
 
 sed -i 's,return 1 + one_get();,return one_get() == one_get();,' fs/two.c

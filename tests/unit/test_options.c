@@ -119,6 +119,22 @@ START_TEST(mount8)
 }
 END_TEST
 
+START_TEST(letters_may_stand_together)
+{
+	static const char *const letters[] = { "-nf", "-sf", "-vf", "-rf",
+					       "-wf", "-df", "-ff" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(letters); i++) {
+		struct options o;
+
+		unit_row(letters[i]);
+		OPTLINE(&o, letters[i], "-nolowerdir=/l", "/t");
+		ck_assert(o.foreground);
+		options_free(&o);
+	}
+}
+END_TEST
+
 START_TEST(options_may_come_last_or_in_between)
 {
 	struct options o;
@@ -442,6 +458,7 @@ Suite *test_options_suite(void)
 	tcase_add_test(lines, podman_read_only);
 	tcase_add_test(lines, containerd);
 	tcase_add_test(lines, mount8);
+	tcase_add_test(lines, letters_may_stand_together);
 	tcase_add_test(lines, options_may_come_last_or_in_between);
 	tcase_add_test(lines, two_dashes_end_the_options);
 	tcase_add_test(lines, long_flags);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/strbuf.h"
 #include "tests/unit/optline.h"
 
 static const struct {
@@ -185,6 +186,66 @@ static const char *const unknown[] = {
 	"allow_root",
 	"auto_unmount",
 };
+
+/* Behind each of them the next word is still read. */
+static const char *const before_another[] = {
+	"lowerdir=/a:/b",
+	"lowerdir+=/b",
+	"upperdir=/u,workdir=/w",
+	"mountpoint=/m",
+	"fsname=f",
+	"source=s",
+	"subtype=t",
+	"context=\"a,b\"",
+	"uidmapping=0:1:2",
+	"squash_to_root",
+	"squash_to_uid=1",
+	"xattr_permissions=2",
+	"xattr_permissions=0",
+	"noxattrs",
+	"noxattrs=0",
+	"noacl",
+	"acl",
+	"fsync=0",
+	"fsync=strict",
+	"volatile",
+	"timeout=1",
+	"timeout=forever",
+	"busy_poll=off",
+	"busy_poll=5",
+	"threads=auto",
+	"threads=2",
+	"threaded=0",
+	"threaded=1",
+	"passthrough=off",
+	"program_trees=none",
+	"debug",
+	"static_nlink",
+	"index=on",
+	"xino=auto",
+	"user",
+	"owner",
+	"x-a",
+	"unknown",
+	"xino=unknown",
+	"",
+};
+
+START_TEST(words_follow_one_another)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(before_another); i++) {
+		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+		struct options o;
+
+		unit_row(before_another[i]);
+		strbuf_addf(&b, "%s,behind", before_another[i]);
+		optline_words(&o, strbuf_get(&b));
+		ck_assert_uint_ge(o.n_unknown, 1);
+		ck_assert_str_eq(o.unknown[o.n_unknown - 1], "behind");
+		options_free(&o);
+	}
+}
+END_TEST
 
 START_TEST(unknown_words)
 {
@@ -478,6 +539,7 @@ Suite *test_optword_suite(void)
 
 	tcase_add_test(words, switches_are_set);
 	tcase_add_test(words, silent_words);
+	tcase_add_test(words, words_follow_one_another);
 	tcase_add_test(words, unknown_words);
 	tcase_add_test(words, unknown_words_are_told_once);
 	tcase_add_test(words, lower_directories);

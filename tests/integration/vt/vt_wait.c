@@ -8,7 +8,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -234,6 +236,62 @@ static int run_connect(int argc, char **argv)
 	return 1;
 }
 
+static int write_map(pid_t pid, const char *file, const char *base,
+		     const char *count)
+{
+	char path[64], line[128];
+	int len = snprintf(line, sizeof(line), "0 %s %s\n", base, count);
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write(fd, line, (size_t)len) == len ? 0 :
+								vt_errno(file);
+}
+
+static void userns_child(int unshared, int mapped, char **argv)
+{
+	char byte;
+
+	if (unshare(CLONE_NEWUSER) != 0)
+		_exit(vt_errno("unshare"));
+	if (write(unshared, "u", 1) != 1 || read(mapped, &byte, 1) != 1)
+		_exit(vt_fail("no maps"));
+	if (setgroups(0, NULL) != 0 || setresgid(0, 0, 0) != 0 ||
+	    setresuid(0, 0, 0) != 0)
+		_exit(vt_errno("setresuid"));
+	execvp(argv[0], argv);
+	_exit(vt_errno("exec"));
+}
+
+/* Run a command as root of a user namespace whose ids start at the bases. */
+static int run_userns(int argc, char **argv)
+{
+	int up[2], down[2], status = -1;
+	char byte;
+	pid_t pid;
+
+	(void)argc;
+	if (pipe(up) != 0 || pipe(down) != 0)
+		return vt_errno("pipe");
+	pid = fork();
+	if (pid == 0) {
+		close(up[0]);
+		close(down[1]);
+		userns_child(up[1], down[0], argv + 4);
+	}
+	close(up[1]);
+	if (read(up[0], &byte, 1) == 1 &&
+	    write_map(pid, "uid_map", argv[1], argv[3]) == 0 &&
+	    write_map(pid, "gid_map", argv[2], argv[3]) == 0 &&
+	    write(down[1], "m", 1) != 1)
+		vt_errno("write");
+	close(down[1]);
+	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return 1;
+	return WEXITSTATUS(status);
+}
+
 const struct vt_command vt_wait_commands[] = {
 	{ "watchdog", "PID SECONDS", 2, run_watchdog },
 	{ "pids", "TEXT", 1, run_pids },
@@ -243,5 +301,6 @@ const struct vt_command vt_wait_commands[] = {
 	{ "socket", "PATH", 1, run_socket },
 	{ "serve", "PATH MARK", 2, run_serve },
 	{ "connect", "PATH", 1, run_connect },
+	{ "userns", "UID GID COUNT COMMAND...", 4, run_userns },
 	{ NULL, NULL, 0, NULL },
 };
