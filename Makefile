@@ -90,6 +90,8 @@ LINKS := mount.vefs:vefsd
 # tests/unit: all one program, build/$(D)/tests/unit
 UNIT += main
 UNIT += optline
+UNIT += test_arena
+UNIT += test_creds
 UNIT += test_fdio
 UNIT += test_lock
 UNIT += test_log
@@ -264,6 +266,7 @@ $(B)/bench/%: $(B)/obj/bench/%.o $(lib)
 # The three that a fresh machine may begin with fetch what is missing first;
 # what they then need of pkg-config is known only to a second make.
 need = @tools/deps.sh check $(1) || tools/deps.sh $(1)
+again = +@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 deps:
 	@tools/deps.sh
@@ -273,14 +276,14 @@ check: $(unit)
 
 test:
 	$(call need,build test)
-	+@$(MAKE) --no-print-directory run-tests
+	$(again) run-tests
 
 run-tests: all $(unit)
 	@D=$(D) VEFS_BIN='$(CURDIR)/$(BIN)' tests/run.sh $(T)
 
 bench:
 	$(call need,build test bench)
-	+@$(MAKE) --no-print-directory run-bench
+	$(again) run-bench
 
 run-bench: all
 	@VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench' \
@@ -288,7 +291,7 @@ run-bench: all
 
 demo:
 	$(call need,build test)
-	+@$(MAKE) --no-print-directory programs
+	$(again) programs
 	@VEFS_BIN='$(CURDIR)/$(BIN)' tools/demo.sh
 
 # The linters see what gcc sees: the same files with the same flags.

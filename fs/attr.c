@@ -154,7 +154,9 @@ int attr_kill_priv(int fd)
 	    chmod(fdio_proc(path, fd), mode) < 0)
 		return -errno;
 	r = xattrio_remove(fd, "security.capability");
-	return r == -ENODATA || r == -EOPNOTSUPP ? 0 : r;
+	if (r < 0 && r != -ENODATA && r != -EOPNOTSUPP)
+		return r;
+	return r == 0 || mode != (st.st_mode & 07777);
 }
 
 static int change_owner(struct overlay *o, int fd, const struct attr_change *c)
@@ -194,12 +196,12 @@ static int apply(struct overlay *o, const struct itable_view *v, int fd,
 		r = change_owner(o, fd, c);
 	if (r == 0 && c->kill_priv)
 		r = attr_kill_priv(fd);
-	if (r == 0 && c->mode && chmod(fdio_proc(path, fd), c->new_mode) < 0)
+	if (r >= 0 && c->mode && chmod(fdio_proc(path, fd), c->new_mode) < 0)
 		r = -errno;
-	if (r == 0 && (c->atime || c->mtime) &&
+	if (r >= 0 && (c->atime || c->mtime) &&
 	    utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
 		r = -errno;
-	return r;
+	return r < 0 ? r : 0;
 }
 
 void attr_not_plain(struct overlay *o, struct inode *i)

@@ -51,7 +51,10 @@ struct attr_change {
 int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
 	     struct stat *st);
 
-/* A write happened or is coming: setuid, setgid, capabilities fall. */
+/*
+ * A write happened or is coming: setuid, setgid, capabilities fall. 1 if there
+ * were any, 0, or -errno.
+ */
 int attr_kill_priv(int fd);
 
 /* It gets setuid, setgid or capabilities: look before the next write. */

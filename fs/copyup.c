@@ -139,7 +139,7 @@ static int put_redirect(struct job *j, int fd)
 	if (j->v.flags & INODE_METACOPY)
 		r = overlay_layer(j->o, &low)->ops->redirect(
 			overlay_layer(j->o, &low), &low, known);
-	if (r == -ENODATA) {
+	if (r == -ENODATA || (r == 0 && known[0] != '/')) {
 		r = lookup_lower_path(j->o, j->inode, &path);
 		if (r == 0)
 			snprintf(known, sizeof(known), "%s", path);
@@ -162,7 +162,7 @@ static int put_meta(struct job *j, int fd)
 		     AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	r = j->o->opts->noxattrs ? 0 : xattrs_copy(j->from, fd);
-	if (r == 0 && upper_has_xattrs(j->o->upper))
+	if (r == 0)
 		r = xattrs_record_set(fd, &j->rec);
 	/* Symlinks, devices and sockets take no attributes of a user's. */
 	if (r == -EPERM && !S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
@@ -202,6 +202,7 @@ static int publish_at(struct job *j, struct inode *parent, const char *name)
 	j->has_tmp = false;
 	/* The guest has changed nothing in this directory. */
 	put_times(to.dirfd, &before);
+	overlay_attr_stale(j->o, parent);
 	return 0;
 }
 
@@ -276,7 +277,7 @@ static int publish(struct job *j, int fd)
 static int adopt(struct job *j, int fd)
 {
 	struct itable *t = j->o->inodes;
-	uint32_t set = INODE_UPPER;
+	uint32_t set = INODE_UPPER | INODE_RECORD;
 	struct ref up;
 	struct stat st;
 	int r = fdio_stat(fd, &st);
@@ -286,8 +287,6 @@ static int adopt(struct job *j, int fd)
 				    &up);
 	if (r < 0)
 		return r;
-	if (upper_has_xattrs(j->o->upper))
-		set |= INODE_RECORD;
 	if (j->rec.metacopy)
 		set |= INODE_METACOPY;
 	if (j->rec.indexed)
@@ -305,13 +304,15 @@ static int adopt(struct job *j, int fd)
 	lock_release(&j->inode->lock);
 	if (r < 0)
 		dirlayer_ref_close(&up);
+	else
+		overlay_attr_stale(j->o, j->inode);
 	return r;
 }
 
 static bool may_stay_below(const struct job *j)
 {
 	return j->want == COPYUP_META && S_ISREG(j->st.st_mode) &&
-	       j->st.st_size > 0 && upper_has_xattrs(j->o->upper);
+	       j->st.st_size > 0;
 }
 
 static int open_source(struct job *j)
@@ -337,8 +338,7 @@ static int from_below(struct job *j)
 	if (r < 0)
 		return r;
 	links = !S_ISDIR(j->st.st_mode) && j->st.st_nlink > 1 &&
-		!(j->v.flags & INODE_UNLINKED) &&
-		upper_has_xattrs(j->o->upper);
+		!(j->v.flags & INODE_UNLINKED);
 	j->rec = (struct xattrs_record){.ino = j->v.ino};
 	j->rec.metacopy = may_stay_below(j);
 	j->rec.indexed = links;
@@ -392,6 +392,7 @@ static int bring_data(struct job *j)
 	itable_set_flags_locked(j->o->inodes, j->inode, 0, INODE_METACOPY);
 	itable_drop_lowers_locked(j->o->inodes, j->inode);
 	lock_release(&j->inode->lock);
+	overlay_attr_stale(j->o, j->inode);
 	return 0;
 }
 
@@ -475,8 +476,7 @@ int copyup_mark_impure(struct overlay *o, struct inode *dir)
 	OVERLAY_DIR(d, o);
 	int r;
 
-	if (itable_flags(o->inodes, dir) & INODE_IMPURE ||
-	    !upper_has_xattrs(o->upper))
+	if (itable_flags(o->inodes, dir) & INODE_IMPURE)
 		return 0;
 	itable_view(o->inodes, dir, &v);
 	r = overlay_upper_dir(o, &v, &d.ent);

@@ -174,7 +174,7 @@ static int read_record(struct dirlayer *d, int dirfd, const char *name,
 	int r;
 
 	e->ino = layer_ino(&d->pub, e->st.st_ino);
-	e->metacopy = false;
+	e->metacopy = e->recorded = false;
 	if (!d->records)
 		return 0;
 	r = xattrs_record_getat(dirfd, name, &rec);
@@ -182,6 +182,7 @@ static int read_record(struct dirlayer *d, int dirfd, const char *name,
 		return r;
 	if (rec.ino)
 		e->ino = rec.ino;
+	e->recorded = rec.ino != 0;
 	e->metacopy = rec.metacopy && S_ISREG(e->st.st_mode);
 	return 0;
 }
@@ -229,7 +230,7 @@ static int root(struct layer *l, struct layer_entry *out)
 	if (r < 0)
 		return r;
 	e.ino = layer_ino(l, e.st.st_ino);
-	e.metacopy = false;
+	e.metacopy = e.recorded = false;
 	*out = e;
 	return 0;
 }
@@ -344,7 +345,7 @@ static int redirect(struct layer *l, const struct ref *r, char *path)
 	if (n < 0)
 		return (int)n;
 	path[n] = '\0';
-	return path[0] == '/' ? 0 : -ENODATA;
+	return 0;
 }
 
 static void layer_free(struct layer *l)

@@ -35,6 +35,34 @@ static int open_meta(struct overlay *o, struct inode *i, uint32_t *type)
 					      : O_PATH);
 }
 
+/* Values with ids in them are read whole, translated, then handed out. */
+static ssize_t get_translated(struct overlay *o, int fd, const char *name,
+			      void *buf, size_t size)
+{
+	_cleanup_free_ char *raw = NULL, *value = NULL;
+	ssize_t n = xattrio_dup(fd, name, &raw);
+
+	if (n < 0)
+		return n;
+	value = malloc((size_t)n + IDS_CAPS_MAX);
+	if (!value)
+		return -ENOMEM;
+	memcpy(value, raw, (size_t)n);
+	n = ids_xattr_out(&o->ids, name, value, (size_t)n);
+	if (n < 0 || size == 0)
+		return n;
+	if ((size_t)n > size)
+		return -ERANGE;
+	memcpy(buf, value, (size_t)n);
+	return n;
+}
+
+static bool has_ids(const struct overlay *o, const char *name)
+{
+	return !ids_are_identity(&o->ids) &&
+	       (is_acl(name) || strcmp(name, "security.capability") == 0);
+}
+
 ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
 		   void *buf, size_t size)
 {
@@ -49,14 +77,8 @@ ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
 	fd = open_meta(o, i, &type);
 	if (fd < 0)
 		return fd;
-	n = xattrio_get(fd, disk, buf, size);
-	if (n > 0 && size > 0) {
-		int r = ids_xattr_out(&o->ids, name, buf, (size_t)n);
-
-		if (r < 0)
-			return r;
-	}
-	return n;
+	return has_ids(o, name) ? get_translated(o, fd, name, buf, size)
+				: xattrio_get(fd, disk, buf, size);
 }
 
 ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
@@ -100,17 +122,17 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	_cleanup_free_ char *copy = NULL;
 	_cleanup_close_ int fd = -1;
 	uint32_t type;
+	ssize_t n;
 	int r = refuse(o, name);
 
 	if (r < 0 || !disk)
 		return r < 0 ? r : -ERANGE;
-	copy = malloc(value->size + 1);
+	copy = malloc(value->size + IDS_CAPS_MAX);
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, value->data, value->size);
-	r = ids_xattr_in(&o->ids, name, copy, value->size);
-	if (r == 0)
-		r = copyup(o, i, COPYUP_META);
+	n = ids_xattr_in(&o->ids, name, copy, value->size);
+	r = n < 0 ? (int)n : copyup(o, i, COPYUP_META);
 	if (r < 0)
 		return r;
 	fd = open_meta(o, i, &type);
@@ -118,7 +140,7 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 		return fd;
 	if (strcmp(name, "security.capability") == 0)
 		attr_not_plain(o, i);
-	return xattrio_set(fd, disk, copy, value->size, value->flags);
+	return xattrio_set(fd, disk, copy, (size_t)n, value->flags);
 }
 
 int exattr_remove(struct overlay *o, struct inode *i, const char *name)

@@ -39,26 +39,32 @@ static int open_data(struct overlay *o, const struct itable_view *v, int flags)
 /*
  * Written by passthrough, nobody would take setuid, setgid or capabilities
  * from the file: the kernel leaves that to us and we do not see the write. A
- * file that has some is written through us.
+ * file that has some is written through us. Nor does it look at chattr's
+ * flags when it opens the backing file.
  */
-static int find_plain(struct overlay *o, struct inode *i, bool *plain)
+static int find_plain(struct overlay *o, struct inode *i, int flags,
+		      bool *plain)
 {
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
-	struct stat st;
-	int r;
+	struct statx sx;
 
 	*plain = true;
 	itable_view(o->inodes, i, &v);
-	if ((v.flags & INODE_PLAIN) || !backing_available(o->backing))
+	if (v.flags & INODE_PLAIN)
 		return 0;
 	fd = attr_open_meta(o, &v, O_PATH);
-	r = fd < 0 ? fd : fdio_stat(fd, &st);
-	if (r < 0)
-		return r;
-	*plain = !(st.st_mode & (S_ISUID | S_ISGID)) &&
+	if (fd < 0)
+		return fd;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MODE, &sx) < 0)
+		return -errno;
+	if (sx.stx_attributes & STATX_ATTR_IMMUTABLE)
+		return -EPERM;
+	if ((sx.stx_attributes & STATX_ATTR_APPEND) && !(flags & O_APPEND))
+		return -EPERM;
+	*plain = !(sx.stx_mode & (S_ISUID | S_ISGID)) &&
 		 xattrio_get(fd, "security.capability", NULL, 0) < 0;
-	if (*plain) {
+	if (*plain && !(sx.stx_attributes & STATX_ATTR_APPEND)) {
 		lock_acquire(&i->lock);
 		itable_set_flags_locked(o->inodes, i, INODE_PLAIN, 0);
 		lock_release(&i->lock);
@@ -185,6 +191,7 @@ static int truncate_open(struct overlay *o, struct inode *i, bool kill_priv)
 {
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
+	int r;
 
 	itable_view(o->inodes, i, &v);
 	fd = attr_open_meta(o, &v, O_WRONLY);
@@ -192,7 +199,10 @@ static int truncate_open(struct overlay *o, struct inode *i, bool kill_priv)
 		return fd;
 	if (ftruncate(fd, 0) < 0)
 		return -errno;
-	return kill_priv ? attr_kill_priv(fd) : 0;
+	r = kill_priv ? attr_kill_priv(fd) : 0;
+	if (r > 0)
+		overlay_attr_stale(o, i);
+	return r < 0 ? r : 0;
 }
 
 int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
@@ -207,7 +217,7 @@ int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 	if (r == 0 && (flags & O_TRUNC))
 		r = truncate_open(o, i, kill_priv);
 	if (r == 0 && write)
-		r = find_plain(o, i, &plain);
+		r = find_plain(o, i, flags, &plain);
 	if (r == 0)
 		r = enter(o, i, flags, -1, out);
 	if (r == 0)
@@ -317,17 +327,27 @@ ssize_t file_read(struct overlay *o, uint64_t fh, void *buf, size_t size,
 }
 
 ssize_t file_write(struct overlay *o, uint64_t fh, const void *buf, size_t size,
-		   off_t off, bool kill_priv)
+		   off_t off)
 {
 	int fd = file_fd(o, fh);
 
-	if (fd >= 0 && kill_priv) {
-		int r = attr_kill_priv(fd);
-
-		if (r < 0)
-			return r;
-	}
 	return fd < 0 ? fd : fdio_pwrite_full(fd, buf, size, off);
+}
+
+int file_kill_priv(struct overlay *o, struct inode *i, uint64_t fh)
+{
+	int fd, r;
+
+	if (itable_flags(o->inodes, i) & INODE_PLAIN)
+		return 0;
+	fd = file_fd(o, fh);
+	r = fd < 0 ? fd : attr_kill_priv(fd);
+	if (r < 0)
+		return r;
+	lock_acquire(&i->lock);
+	itable_set_flags_locked(o->inodes, i, INODE_PLAIN, 0);
+	lock_release(&i->lock);
+	return r;
 }
 
 int file_fsync(struct overlay *o, uint64_t fh, bool datasync)

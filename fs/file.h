@@ -36,7 +36,12 @@ void file_release(struct overlay *o, uint64_t fh);
 ssize_t file_read(struct overlay *o, uint64_t fh, void *buf, size_t size,
 		  off_t off);
 ssize_t file_write(struct overlay *o, uint64_t fh, const void *buf, size_t size,
-		   off_t off, bool kill_priv);
+		   off_t off);
+/*
+ * Before a write of somebody who may not keep them: setuid, setgid and
+ * capabilities fall. 1 if there were any, 0, or -errno.
+ */
+int file_kill_priv(struct overlay *o, struct inode *i, uint64_t fh);
 int file_fsync(struct overlay *o, uint64_t fh, bool datasync);
 int file_fallocate(struct overlay *o, uint64_t fh, int mode, off_t off,
 		   off_t len);

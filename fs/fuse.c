@@ -127,7 +127,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 					      FUSE_CAP_NO_OPENDIR_SUPPORT);
 	if (opts->passthrough &&
 	    fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH)) {
-		conn->max_backing_stack_depth = 1;
+		/* libfuse adds one: ours, on which an overlay still fits. */
+		conn->max_backing_stack_depth = 0;
 		backing_set_channel(s->o->backing, s->fd);
 	}
 	conn->max_write = 1u << 20;
@@ -473,9 +474,16 @@ static void reply_count(fuse_req_t req, ssize_t n)
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
 		     size_t size, off_t off, struct fuse_file_info *fi)
 {
-	(void)ino;
-	reply_count(req, file_write(overlay(req), fi->fh, buf, size, off,
-				    fi->kill_suidgid));
+	struct overlay *o = overlay(req);
+	int r = 0;
+	PINNED(p, req, ino)
+
+	if (fi->kill_suidgid)
+		r = file_kill_priv(o, p.inode, fi->fh);
+	/* The kernel does not expect the mode to change by a write. */
+	if (r > 0)
+		overlay_attr_stale(o, p.inode);
+	reply_count(req, r < 0 ? r : file_write(o, fi->fh, buf, size, off));
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
@@ -485,11 +493,29 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	reply_err(req, file_fsync(overlay(req), fi->fh, datasync));
 }
 
+/* For requests that do not say whether their caller may keep setuid. */
+static int kill_by_owner(fuse_req_t req, struct inode *i, uint64_t fh)
+{
+	struct overlay *o = overlay(req);
+	int r = 0;
+
+	if (ids_uid_in(&o->ids, fuse_req_ctx(req)->uid) != 0)
+		r = file_kill_priv(o, i, fh);
+	if (r > 0)
+		overlay_attr_stale(o, i);
+	return r < 0 ? r : 0;
+}
+
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off,
 			 off_t len, struct fuse_file_info *fi)
 {
-	(void)ino;
-	reply_err(req, file_fallocate(overlay(req), fi->fh, mode, off, len));
+	int r;
+	PINNED(p, req, ino)
+
+	r = kill_by_owner(req, p.inode, fi->fh);
+	if (r == 0)
+		r = file_fallocate(overlay(req), fi->fh, mode, off, len);
+	reply_err(req, r);
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
@@ -509,11 +535,15 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t off_in,
 			       off_t off_out, struct fuse_file_info *fi_out,
 			       size_t len, int flags)
 {
+	int r;
+	PINNED(p, req, out)
+
 	(void)in;
-	(void)out;
 	(void)flags;
-	reply_count(req, file_copy_range(overlay(req), fi_in->fh, off_in,
-					 fi_out->fh, off_out, len));
+	r = kill_by_owner(req, p.inode, fi_out->fh);
+	reply_count(req, r < 0 ? r
+			       : file_copy_range(overlay(req), fi_in->fh, off_in,
+						 fi_out->fh, off_out, len));
 }
 
 static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
@@ -780,6 +810,14 @@ static ssize_t io_read(int fd, void *buf, size_t len, void *userdata)
 	return read(fd, buf, len);
 }
 
+/* Only the attributes: takes no lock that a waiting request may hold. */
+static void attr_stale(void *ctx, uint64_t nodeid)
+{
+	struct fuse_server *s = ctx;
+
+	fuse_lowlevel_notify_inval_inode(s->se, nodeid, -1, 0);
+}
+
 struct fuse_server *fuse_server_new(struct overlay *o, int fd)
 {
 	static const struct fuse_custom_io io = {.writev = io_writev,
@@ -801,6 +839,8 @@ struct fuse_server *fuse_server_new(struct overlay *o, int fd)
 		fuse_server_free(s);
 		return NULL;
 	}
+	o->stale_ctx = s;
+	o->stale = attr_stale;
 	return s;
 }
 
@@ -808,6 +848,7 @@ void fuse_server_free(struct fuse_server *s)
 {
 	if (!s)
 		return;
+	s->o->stale = NULL;
 	if (s->se)
 		fuse_session_destroy(s->se);
 	free(s);

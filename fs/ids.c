@@ -62,14 +62,15 @@ uint32_t ids_gid_out(const struct ids *ids, uint32_t disk)
 	return map(ids->gids, disk, true, IDS_OVERFLOW);
 }
 
+/* The host's root, where it has no place in the map, is the container's. */
 uint32_t ids_uid_in(const struct ids *ids, uint32_t shown)
 {
-	return map(ids->uids, shown, false, IDS_INVALID);
+	return map(ids->uids, shown, false, shown ? IDS_INVALID : 0);
 }
 
 uint32_t ids_gid_in(const struct ids *ids, uint32_t shown)
 {
-	return map(ids->gids, shown, false, IDS_INVALID);
+	return map(ids->gids, shown, false, shown ? IDS_INVALID : 0);
 }
 
 void ids_stat_out(const struct ids *ids, struct stat *st)
@@ -78,8 +79,8 @@ void ids_stat_out(const struct ids *ids, struct stat *st)
 	st->st_gid = ids_gid_out(ids, st->st_gid);
 }
 
-static int acl_translate(const struct ids *ids, const struct direction *dir,
-			 unsigned char *value, size_t size)
+static ssize_t acl_translate(const struct ids *ids, const struct direction *dir,
+			     unsigned char *value, size_t size)
 {
 	uint32_t version;
 
@@ -105,49 +106,52 @@ static int acl_translate(const struct ids *ids, const struct direction *dir,
 		e.id = htole32(id);
 		memcpy(value + off, &e, sizeof(e));
 	}
-	return 0;
+	return (ssize_t)size;
 }
 
-static int caps_translate(const struct ids *ids, const struct direction *dir,
-			  unsigned char *value, size_t size)
+/* Revision 2 is that of root 0, revision 3 names its root. */
+static ssize_t caps_translate(const struct ids *ids,
+			      const struct direction *dir, unsigned char *value,
+			      size_t size)
 {
-	struct vfs_ns_cap_data caps;
-	uint32_t id;
+	struct vfs_ns_cap_data caps = {.rootid = 0};
+	uint32_t magic, id;
 
-	if (size != XATTR_CAPS_SZ_3)
-		return 0;
-	memcpy(&caps, value, sizeof(caps));
-	if ((le32toh(caps.magic_etc) & VFS_CAP_REVISION_MASK) !=
-	    VFS_CAP_REVISION_3)
-		return 0;
+	if (size != XATTR_CAPS_SZ_2 && size != XATTR_CAPS_SZ_3)
+		return (ssize_t)size;
+	memcpy(&caps, value, size);
 	id = dir->uid(ids, le32toh(caps.rootid));
 	if (id == IDS_INVALID)
 		return -EINVAL;
+	magic = le32toh(caps.magic_etc) & ~(uint32_t)VFS_CAP_REVISION_MASK;
+	magic |= id ? VFS_CAP_REVISION_3 : VFS_CAP_REVISION_2;
+	size = id ? XATTR_CAPS_SZ_3 : XATTR_CAPS_SZ_2;
+	caps.magic_etc = htole32(magic);
 	caps.rootid = htole32(id);
-	memcpy(value, &caps, sizeof(caps));
-	return 0;
+	memcpy(value, &caps, size);
+	return (ssize_t)size;
 }
 
-static int translate(const struct ids *ids, const struct direction *dir,
-		     const char *name, void *value, size_t size)
+static ssize_t translate(const struct ids *ids, const struct direction *dir,
+			 const char *name, void *value, size_t size)
 {
 	if (ids_are_identity(ids))
-		return 0;
+		return (ssize_t)size;
 	if (strncmp(name, "system.posix_acl_", 17) == 0)
 		return acl_translate(ids, dir, value, size);
 	if (strcmp(name, "security.capability") == 0)
 		return caps_translate(ids, dir, value, size);
-	return 0;
+	return (ssize_t)size;
 }
 
-int ids_xattr_out(const struct ids *ids, const char *name, void *value,
-		  size_t size)
+ssize_t ids_xattr_out(const struct ids *ids, const char *name, void *value,
+		      size_t size)
 {
 	return translate(ids, &out_ward, name, value, size);
 }
 
-int ids_xattr_in(const struct ids *ids, const char *name, void *value,
-		 size_t size)
+ssize_t ids_xattr_in(const struct ids *ids, const char *name, void *value,
+		     size_t size)
 {
 	return translate(ids, &in_ward, name, value, size);
 }

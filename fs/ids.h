@@ -7,7 +7,7 @@
  *
  * On disk are the container's ids; a map adds its base on the way out and
  * takes it off on the way in. Ids outside every run show as 65534 and cannot
- * be set. A squash shows one owner for everything and stores new owners
+ * be set, but for the host's root, who acts as the container's. A squash shows one owner for everything and stores new owners
  * unchanged. Immutable after it is made.
  */
 #include <stdbool.h>
@@ -37,13 +37,17 @@ uint32_t ids_gid_in(const struct ids *ids, uint32_t shown);
 void ids_stat_out(const struct ids *ids, struct stat *st);
 
 /*
- * Translate the ids inside an attribute's value, in place: POSIX ACLs and the
- * rootid of file capabilities; other names are left alone. 0, or -EINVAL for
- * an id without a counterpart or a malformed value.
+ * Translate the ids inside an attribute's value, in place: those of POSIX
+ * ACLs, and whose root's file capabilities are; other names are left alone.
+ * Capabilities of the container's root have no id on disk and get one on the
+ * way out, so the value can grow to IDS_CAPS_MAX bytes: there must be room.
+ * Returns the size, or -EINVAL for an id without a counterpart or a malformed
+ * value.
  */
-int ids_xattr_out(const struct ids *ids, const char *name, void *value,
-		  size_t size);
-int ids_xattr_in(const struct ids *ids, const char *name, void *value,
-		 size_t size);
+#define IDS_CAPS_MAX 24
+ssize_t ids_xattr_out(const struct ids *ids, const char *name, void *value,
+		      size_t size);
+ssize_t ids_xattr_in(const struct ids *ids, const char *name, void *value,
+		     size_t size);
 
 #endif

@@ -27,6 +27,7 @@ struct layer_entry {
 	struct stat st;
 	uint64_t ino;  /* outward; not st_ino where a record says so */
 	bool metacopy; /* only the metadata is here, the data further down */
+	bool recorded; /* `ino` is that of the inode it was copied from */
 };
 
 /* What a directory says about the layers below it. */
@@ -60,8 +61,9 @@ struct layer_ops {
 		    void *ctx);
 	int (*stat)(struct layer *l, const struct ref *r, struct stat *st);
 	/*
-	 * For an entry with metacopy: the path of the data in the layers
-	 * below, into path[PATH_MAX]. -ENODATA: the same name.
+	 * For an entry with metacopy: where the data is in the layers below,
+	 * a path from the root or another name in the same directory, into
+	 * path[PATH_MAX]. -ENODATA: nothing is said.
 	 */
 	int (*redirect)(struct layer *l, const struct ref *r, char *path);
 	/* A descriptor of the inode; O_PATH for what has no data. */

@@ -79,7 +79,7 @@ static void apply_marks(struct search *s, struct layer_marks *m)
 
 /* Upper. */
 
-static int upper_record(struct search *s)
+static int upper_record(struct search *s, bool *recorded)
 {
 	struct lookup *l = s->out;
 	struct xattrs_record rec;
@@ -94,6 +94,7 @@ static int upper_record(struct search *s)
 	if (r <= 0)
 		return r;
 	l->flags |= INODE_RECORD;
+	*recorded = rec.ino != 0;
 	if (rec.ino)
 		l->ino = rec.ino;
 	l->link_delta = rec.link_delta;
@@ -104,9 +105,12 @@ static int upper_record(struct search *s)
 	return 0;
 }
 
-/* The same name further down, if it is the file that was copied. */
-static int data_by_name(struct search *s, const struct ref *meta, uint64_t ino,
-			struct layer_entry *out)
+/*
+ * The same name further down, if it is the file that was copied; which that
+ * is only our own records know (ino 0: any file will do).
+ */
+static int data_by_name(struct search *s, const struct ref *meta,
+			const char *name, uint64_t ino, struct layer_entry *out)
 {
 	for (unsigned i = 0; i < s->dir->n_lower; i++) {
 		struct layer *layer;
@@ -117,35 +121,39 @@ static int data_by_name(struct search *s, const struct ref *meta, uint64_t ino,
 		if (below.layer <= meta->layer)
 			continue;
 		layer = overlay_layer(s->o, &below);
-		r = layer->ops->lookup(layer, &below, s->name, out);
+		r = layer->ops->lookup(layer, &below, name, out);
 		if (r == -ENOENT)
 			continue;
 		if (r < 0)
 			return r == -ENODATA ? -ENOENT : r;
-		if (S_ISREG(out->st.st_mode) && out->ino == ino &&
-		    !out->metacopy)
+		if (S_ISREG(out->st.st_mode) && !out->metacopy &&
+		    (!ino || out->ino == ino))
 			return 0;
 		dirlayer_ref_close(&out->ref);
-		if (!out->metacopy || out->ino != ino)
+		if (!out->metacopy || (ino && out->ino != ino))
 			return -ENOENT;
 	}
 	return -ENOENT;
 }
 
 /* The lower file whose data an inode with metadata only (`meta`) shows. */
-static int find_data(struct search *s, const struct ref *meta)
+static int find_data(struct search *s, const struct ref *meta, bool recorded)
 {
 	struct lookup *l = s->out;
 	struct layer *layer = overlay_layer(s->o, meta);
 	struct layer_entry e;
 	char path[PATH_MAX];
-	int r = data_by_name(s, meta, l->ino, &e);
+	int r = -ENOENT, redirect = -ENODATA;
 
-	if (r == -ENOENT) {
-		r = layer->ops->redirect(layer, meta, path);
-		if (r == 0)
-			r = lookup_lower_file(s->o, path, meta->layer, &e);
-	}
+	if (recorded)
+		r = data_by_name(s, meta, s->name, l->ino, &e);
+	if (r == -ENOENT)
+		redirect = layer->ops->redirect(layer, meta, path);
+	if (redirect == 0 && path[0] == '/')
+		r = lookup_lower_file(s->o, path, meta->layer, &e);
+	else if (redirect == 0 || (redirect == -ENODATA && !recorded))
+		r = data_by_name(s, meta, redirect == 0 ? path : s->name, 0,
+				 &e);
 	if (r < 0) {
 		log_error("'%s': the lower file that holds its data is gone: "
 			  "%s",
@@ -161,18 +169,20 @@ static int found_upper(struct search *s, struct layer_entry *e)
 	struct lookup *l = s->out;
 	struct layer *layer = s->o->layers[REF_UPPER];
 	struct layer_marks m = {.opaque = false};
+	bool recorded = false;
 	int r;
 
 	l->upper = e->ref;
 	l->st = e->st;
 	l->ino = layer_ino(layer, e->st.st_ino);
 	l->flags = INODE_UPPER;
-	r = upper_record(s);
+	r = upper_record(s, &recorded);
 	if (r < 0)
 		return r;
 	if (!S_ISDIR(e->st.st_mode)) {
 		s->stop = true;
-		return l->flags & INODE_METACOPY ? find_data(s, &l->upper) : 0;
+		return l->flags & INODE_METACOPY ? find_data(s, &l->upper, recorded)
+						 : 0;
 	}
 	r = layer->ops->marks(layer, &e->ref, &m);
 	if (r < 0)
@@ -255,7 +265,7 @@ static int found_file(struct search *s, struct layer_entry *e)
 	r = add_lower(l, &e->ref);
 	if (r == 0 && e->metacopy) {
 		l->flags |= INODE_METACOPY;
-		r = find_data(s, &e->ref);
+		r = find_data(s, &e->ref, e->recorded);
 	}
 	return r;
 }

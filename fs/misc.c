@@ -56,6 +56,8 @@ int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
 	fd = attr_open_meta(o, &v, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return fd;
+	if (k->write)
+		attr_not_plain(o, i);
 	if (ioctl(fd, c->cmd, arg) < 0)
 		return -errno;
 	if (!k->write)

@@ -84,7 +84,7 @@ static bool must_count_links(const struct names_victim *vi,
 			     const struct stat *st)
 {
 	return !S_ISDIR(st->st_mode) && st->st_nlink > 1 &&
-	       !(vi->v.flags & INODE_UPPER) && upper_has_xattrs(vi->o->upper);
+	       !(vi->v.flags & INODE_UPPER);
 }
 
 int names_victim_begin(struct names_victim *vi, struct names_dir *d,

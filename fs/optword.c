@@ -169,7 +169,11 @@ static int take_covered(struct optword_state *p, const struct word *w,
 static int take_redirect(struct optword_state *p, const struct word *w,
 			 const char *value)
 {
-	p->o.redirect_dir = strcmp(value, "off") != 0;
+	bool on = !strcmp(value, "on");
+
+	/* As in overlayfs: "follow" reads redirects but makes none. */
+	if (on || !strcmp(value, "off") || !strcmp(value, "follow"))
+		p->o.redirect_dir = on;
 	return take_covered(p, w, value);
 }
 

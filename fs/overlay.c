@@ -24,6 +24,12 @@ int overlay_upper_dir(struct overlay *o, const struct itable_view *v,
 	return dirlayer_dir(o->layers[REF_UPPER], &v->upper, out);
 }
 
+void overlay_attr_stale(struct overlay *o, const struct inode *i)
+{
+	if (o->stale)
+		o->stale(o->stale_ctx, itable_nodeid(o->inodes, i));
+}
+
 static void on_gone(void *ctx, struct inode *i, int32_t backing)
 {
 	(void)i;

@@ -51,6 +51,9 @@ struct overlay {
 	unsigned n_layers;		      /* highest index + 1 */
 	struct ids ids;
 	const struct options *opts; /* borrowed, outlives it */
+	/* Tells the kernel that it does not know an inode's attributes. */
+	void (*stale)(void *ctx, uint64_t nodeid);
+	void *stale_ctx;
 };
 
 /*
@@ -60,6 +63,12 @@ struct overlay {
 int overlay_new(struct overlay **out, const struct options *opts, char *err,
 		size_t errlen);
 void overlay_free(struct overlay *o);
+
+/*
+ * The attributes of `i` changed by something else than what the kernel asked
+ * for: a copy-up gave it, or a directory's upper side, new ones.
+ */
+void overlay_attr_stale(struct overlay *o, const struct inode *i);
 
 /* The layer that a ref belongs to. */
 static inline struct layer *overlay_layer(const struct overlay *o,

@@ -84,8 +84,7 @@ static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 
 	if (!S_ISDIR(vi->v.type) || (vi->v.n_lower == 0 && !to_below))
 		return 0;
-	if (!upper_has_xattrs(m->o->upper) ||
-	    (vi->v.n_lower > 0 && !m->o->opts->redirect_dir))
+	if (vi->v.n_lower > 0 && !m->o->opts->redirect_dir)
 		return -EXDEV;
 	r = overlay_upper_dir(m->o, &vi->v, &d.ent);
 	if (r < 0)

@@ -12,8 +12,8 @@ struct rename_spec {
 };
 
 /*
- * renameat2(2). -EXDEV for a directory with lowers where upper keeps no
- * attributes; otherwise the system call's errors.
+ * renameat2(2). -EXDEV for a directory with lowers under
+ * redirect_dir=off; otherwise the system call's errors.
  */
 int rename_name(struct overlay *o, const struct rename_spec *spec);
 

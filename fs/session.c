@@ -48,9 +48,19 @@ static unsigned long mount_flags(const struct options *o)
 	return flags;
 }
 
+/* Labels are for kernels that know them; others refuse the whole mount. */
+static const char *label_options(const struct options *o)
+{
+	if (!o->context || access("/sys/fs/selinux", F_OK) == 0)
+		return o->context;
+	log_warn("context: no SELinux on this host, ignored");
+	return NULL;
+}
+
 static int do_mount(struct session *s, char *err, size_t errlen)
 {
 	const struct options *o = s->opts;
+	const char *label = label_options(o);
 	_cleanup_free_ char *data = NULL, *type = NULL;
 
 	s->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -66,8 +76,8 @@ static int do_mount(struct session *s, char *err, size_t errlen)
 	if (asprintf(&data,
 		     "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,"
 		     "default_permissions%s%s",
-		     s->fd, geteuid(), getegid(), o->context ? "," : "",
-		     o->context ? o->context : "") < 0 ||
+		     s->fd, geteuid(), getegid(), label ? "," : "",
+		     label ? label : "") < 0 ||
 	    asprintf(&type, "fuse.%s", o->subtype) < 0)
 		return -ENOMEM;
 	if (mount(o->source, s->target, type, mount_flags(o), data) < 0) {

@@ -20,7 +20,6 @@ struct upper {
 	struct workdir dirs;
 	struct layer *layer;
 	enum options_fsync fsync;
-	bool xattrs;
 	_Atomic unsigned counter;
 };
 
@@ -42,18 +41,55 @@ static bool is_empty(int fd)
 	return true;
 }
 
-/* Which family of attributes may we write? -1: none. */
+/* Use the family of attributes that we may write. */
 static int probe_xattrs(int fd)
 {
 	for (int user = 0; user < 2; user++) {
 		xattrs_use_user(user);
 		if (xattrs_private_set(fd, XATTRS_IMPURE, "y", 1) == 0) {
 			xattrs_private_remove(fd, XATTRS_IMPURE);
-			return user;
+			return 0;
 		}
 	}
 	xattrs_use_user(false);
-	return -1;
+	return -EOPNOTSUPP;
+}
+
+/* Can a rename leave a whiteout behind, in one step? */
+static int probe_whiteout(struct upper *u)
+{
+	char from[UPPER_TMP_MAX], to[UPPER_TMP_MAX];
+	int fd = u->dirs.workfd, r = 0;
+
+	upper_tmpname(u, from);
+	upper_tmpname(u, to);
+	if (mknodat(fd, from, S_IFREG | 0600, 0) < 0)
+		return -errno;
+	if (renameat2(fd, from, fd, to, RENAME_WHITEOUT) < 0)
+		r = -errno;
+	unlinkat(fd, to, 0);
+	unlinkat(fd, from, 0);
+	return r == -EINVAL ? -EOPNOTSUPP : r;
+}
+
+/* What the filesystem must be able to do. */
+static int probe(struct upper *u, char *err, size_t errlen)
+{
+	const char *what = "extended attributes (trusted.* or user.*)";
+	int r = probe_xattrs(u->dirs.workfd);
+
+	if (r == 0) {
+		what = "whiteouts (RENAME_WHITEOUT)";
+		r = probe_whiteout(u);
+	}
+	if (r == -EOPNOTSUPP)
+		snprintf(err, errlen,
+			 "the upper directory's filesystem has no %s; use one "
+			 "that has: ext4, xfs, btrfs, tmpfs",
+			 what);
+	else if (r < 0)
+		snprintf(err, errlen, "the work directory: %s", strerror(-r));
+	return r;
 }
 
 /*
@@ -64,7 +100,7 @@ static void mark_format(struct upper *u)
 {
 	int fd = u->dirs.upperfd;
 
-	if (!u->xattrs || xattrs_is_marked(fd) || !is_empty(fd))
+	if (xattrs_is_marked(fd) || !is_empty(fd))
 		return;
 	if (xattrs_private_set(fd, XATTRS_FORMAT, "1", 1) == 0)
 		dirlayer_set_wh_names(u->layer, false);
@@ -84,16 +120,16 @@ int upper_new(struct upper **out, struct workdir *w, enum options_fsync fsync,
 	u->dirs = *w;
 	u->fsync = fsync;
 	*w = WORKDIR_NONE;
-	u->xattrs = probe_xattrs(u->dirs.workfd) >= 0;
-	if (!u->xattrs)
-		log_warn("the upper directory's filesystem keeps no extended "
-			 "attributes: directories from below cannot be "
-			 "renamed, inode numbers change at copy-up");
-	cfg.rootfd = fcntl(u->dirs.upperfd, F_DUPFD_CLOEXEC, 0);
-	r = cfg.rootfd < 0 ? -errno
-			   : dirlayer_new(&u->layer, &cfg, err, errlen);
+	r = probe(u, err, errlen);
+	if (r == 0) {
+		r = cfg.rootfd = fcntl(u->dirs.upperfd, F_DUPFD_CLOEXEC, 0);
+		if (r >= 0)
+			r = dirlayer_new(&u->layer, &cfg, err, errlen);
+		if (r < 0)
+			snprintf(err, errlen, "upper directory: %s",
+				 strerror(-r));
+	}
 	if (r < 0) {
-		snprintf(err, errlen, "upper directory: %s", strerror(-r));
 		upper_free(u);
 		return r;
 	}
@@ -124,11 +160,6 @@ int upper_workfd(const struct upper *u)
 int upper_indexfd(const struct upper *u)
 {
 	return u->dirs.indexfd;
-}
-
-bool upper_has_xattrs(const struct upper *u)
-{
-	return u->xattrs;
 }
 
 const char *upper_tmpname(struct upper *u, char buf[UPPER_TMP_MAX])

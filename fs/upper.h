@@ -40,9 +40,6 @@ int upper_indexfd(const struct upper *u);
 /* A name that is free in work. */
 const char *upper_tmpname(struct upper *u, char buf[UPPER_TMP_MAX]);
 
-/* Does upper keep extended attributes (our marks) at all? */
-bool upper_has_xattrs(const struct upper *u);
-
 /* Put a whiteout where there is no name yet. */
 int upper_whiteout(struct upper *u, int dirfd, const char *name);
 

@@ -258,7 +258,9 @@ int workdir_open(struct workdir *out, const char *upper, const char *work,
 		    "must be in the same filesystem and mount as the upper "
 		    "directory");
 	else if (r < 0)
-		say(err, errlen, r, "upper or work directory", upper, NULL);
+		say(err, errlen, r, w.upperfd < 0 ? "upper directory"
+						  : "work directory",
+		    w.upperfd < 0 ? upper : work, NULL);
 	else
 		r = fill(&w, work, err, errlen);
 	if (r < 0) {

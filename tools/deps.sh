@@ -59,7 +59,6 @@ clang-tidy
 cppcheck
 groff-base
 shellcheck
-universal-ctags
 '
 
 FUSE_MIN=3.17
@@ -91,7 +90,6 @@ packages_of() {
 # Those of the packages on stdin that are not installed.
 missing_of() {
 	while read -r p; do
-		# shellcheck disable=SC2016 # dpkg-query's own format
 		case $(dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null) in
 		*'ok installed'*) ;;
 		*) echo "$p" ;;
@@ -190,7 +188,6 @@ debian_mirror() {
 		keyring=/usr/share/keyrings/debian-archive-keyring.$k
 		[ ! -f "$keyring" ] || break
 	done
-	# shellcheck disable=SC2016 # apt's own format
 	apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' \
 		'Created-By: Packages' 2>/dev/null |
 		awk -v k="$keyring" '$1 == "Debian" && $2 == "Debian" {

@@ -125,6 +125,8 @@ int main(int argc, char **argv)
 	int r;
 
 	log_open(base_name(argv[0]));
+	/* What our starter has open is not ours to keep open. */
+	close_range(STDERR_FILENO + 1, ~0u, 0);
 	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		return EXIT_USAGE;

@@ -53,8 +53,12 @@ t_seek_hole_and_data() {
 }
 
 t_fallocate_modes() {
-	local m
+	local m zero=1
 
+	head -c 65536 /dev/zero | tr '\0' x >"$D/source"
+	if "$VT" fallocate "$D/source" zero 0 1 2>&1 | grep -q EOPNOTSUPP; then
+		zero=0
+	fi
 	head -c 65536 /dev/zero | tr '\0' x >"$D/source"
 	cp "$D/source" "$L/f"
 	mnt
@@ -65,8 +69,10 @@ t_fallocate_modes() {
 			"$VT" fallocate "$f" alloc 60000 10000
 			"$VT" fallocate "$f" keep 70000 100000
 			"$VT" fallocate "$f" punch 4096 8192
-			"$VT" fallocate "$f" zero 20000 300
-			"$VT" fallocate "$f" zerokeep 69000 3000
+			if [ "$zero" = 1 ]; then
+				"$VT" fallocate "$f" zero 20000 300
+				"$VT" fallocate "$f" zerokeep 69000 3000
+			fi
 		done
 		cmp "$D/want" "$m"
 		assert_stat %s 70000 "$m"

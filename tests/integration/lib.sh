@@ -114,7 +114,6 @@ lib_cleanup() {
 		lib_unmount_below "$LIB_WORK"
 		lib_detach_loops "$LIB_WORK"
 		if [ "$VEFS_KEEP" != 1 ] || [ "$LIB_FAILED" = 0 ]; then
-			chattr -R -i -a "$LIB_WORK" 2>/dev/null
 			rm -rf --one-file-system "$LIB_WORK"
 		fi
 	fi
@@ -209,12 +208,28 @@ lib_names() {
 	M=$D/m
 }
 
+# What is left of a case, told and then killed: it has our folder's name.
+lib_kill_left() {
+	local pid task
+
+	for pid in $("$VT" pids "$D/"); do
+		echo "left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		for task in /proc/"$pid"/task/*; do
+			echo "${task##*/}: $(awk '/^State/ { print $2 }' \
+				"$task/status") $(sed 's/.*] //' "$task/stack" |
+				head -5 | xargs)"
+		done
+		kill -KILL "$pid"
+	done
+}
+
 # After a case: nothing of it may live on. Sets LIB_LEFT to what did.
 lib_case_end() {
 	LIB_LEFT=
 	lib_unmount_below "$D"
 	if [ "$VEFS_FS" != overlay ] && ! "$VT" gone "$D/" $((10 * VEFS_SLOW)); then
 		LIB_LEFT="a daemon is still running after the unmount"
+		lib_kill_left >>"$D.log"
 	fi
 	lib_detach_loops "$D"
 	if compgen -G "$LIB_WORK/sanitizer*" >/dev/null; then
@@ -228,8 +243,11 @@ lib_case_clean() {
 	if [ "$VEFS_KEEP" = 1 ] && [ "$1" != 0 ]; then
 		return
 	fi
-	chattr -R -i -a "$D" "$UP" 2>/dev/null
-	rm -rf --one-file-system "$D" "$UP" "$D.log" "$D.why"
+	if ! rm -rf --one-file-system "$D" "$UP" "$D.log" "$D.why" 2>/dev/null
+	then
+		chattr -R -i -a "$D" "$UP" 2>/dev/null
+		rm -rf --one-file-system "$D" "$UP" "$D.log" "$D.why"
+	fi
 }
 
 # lib_run_case NAME: one case, its line of output, the counters.
@@ -568,7 +586,7 @@ new_fs() {
 	case $type in
 	ext4) mkfs.ext4 -q -F -E lazy_itable_init=1,nodiscard "$image" ;;
 	xfs) mkfs.xfs -q -f -m reflink=1 "$image" ;;
-	btrfs) mkfs.btrfs -q -f "$image" ;;
+	btrfs) mkfs.btrfs -q -f "$image" >/dev/null 2>&1 ;;
 	*) return 1 ;;
 	esac
 	mount -o loop "$image" "$dir"

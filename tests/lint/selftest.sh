@@ -92,6 +92,7 @@ lint()
 	done
 	FLAGS='-std=gnu11 -I. -D_GNU_SOURCE' OBJECTS=obj LINT=$1 \
 		"$here/run.sh" "${sources[@]}" >"$tmp/said" 2>&1
+	grep -q "^ok lint $1 " "$tmp/said"
 }
 
 # sees STEP WORD RULE: STEP must fail now and say WORD.
@@ -111,6 +112,8 @@ sees()
 good_tree
 for step in format floors shellcheck man cppcheck analyzer tidy; do
 	lint "$step" && continue
+	# another version may have another taste
+	grep -q "^skip lint $step # " "$tmp/said" && continue
 	echo "$step finds fault with a faultless tree:"
 	cat "$tmp/said"
 	unseen=$((unseen + 1))
@@ -210,8 +213,6 @@ sees cppcheck 'arrayIndexOutOfBounds' 'an index behind the end'
 sed -i -e '/one.h"/a #include <stdlib.h>' -e 's,return 1 + one_get();,\
 	char *p = malloc(1); free(p); free(p); return 0;,' fs/two.c
 sees analyzer 'double-free' 'a double free'
-
-# shellcheck disable=SC2016 # the bad sample itself
 echo 'rm $1/*' | put tools/run.sh
 sees shellcheck SC2086 'an unquoted variable'
 

@@ -32,6 +32,7 @@ static const struct {
 	const char *name;
 	Suite *(*make)(void);
 } suites[] = {
+	{ "arena", test_arena_suite },	     { "creds", test_creds_suite },
 	{ "fdio", test_fdio_suite },	     { "lock", test_lock_suite },
 	{ "log", test_log_suite },	     { "oom", test_oom_suite },
 	{ "optfuzz", test_optfuzz_suite },   { "options", test_options_suite },

@@ -30,6 +30,9 @@ static const struct {
 	ROW("passthrough=off", passthrough, false),
 	ROW("passthrough=0", passthrough, false),
 	ROW("passthrough=off,passthrough=on", passthrough, true),
+	ROW("redirect_dir=off", redirect_dir, false),
+	ROW("redirect_dir=follow", redirect_dir, false),
+	ROW("redirect_dir=off,redirect_dir=on", redirect_dir, true),
 	ROW("nosuid", suid, false),
 	ROW("nosuid,suid", suid, true),
 	ROW("nodev", dev, false),
@@ -88,8 +91,6 @@ static const char *const silent[] = {
 	"metacopy=on",
 	"metacopy=off",
 	"redirect_dir=on",
-	"redirect_dir=off",
-	"redirect_dir=follow",
 	"xino=on",
 	"xino=off",
 	"xino=auto",
@@ -244,6 +245,17 @@ START_TEST(words_follow_one_another)
 		ck_assert_str_eq(o.unknown[o.n_unknown - 1], "behind");
 		options_free(&o);
 	}
+}
+END_TEST
+
+START_TEST(an_unknown_value_changes_nothing)
+{
+	struct options o;
+
+	optline_words(&o, "redirect_dir=off,redirect_dir=nofollow");
+	ck_assert_uint_eq(o.n_unknown, 1);
+	ck_assert(!o.redirect_dir);
+	options_free(&o);
 }
 END_TEST
 
@@ -540,6 +552,7 @@ Suite *test_optword_suite(void)
 	tcase_add_test(words, switches_are_set);
 	tcase_add_test(words, silent_words);
 	tcase_add_test(words, words_follow_one_another);
+	tcase_add_test(words, an_unknown_value_changes_nothing);
 	tcase_add_test(words, unknown_words);
 	tcase_add_test(words, unknown_words_are_told_once);
 	tcase_add_test(words, lower_directories);

@@ -49,6 +49,8 @@ int unit_tmpdir(char *path);
 /* Descriptors this process has open: equal before and after is no leak. */
 size_t unit_count_fds(void);
 
+Suite *test_arena_suite(void);
+Suite *test_creds_suite(void);
 Suite *test_fdio_suite(void);
 Suite *test_lock_suite(void);
 Suite *test_log_suite(void);
