@@ -20,6 +20,8 @@
 #			added last
 
 VERSION := 0.1.0
+# fuse_reply_statx() and kill_suidgid; tools/deps.sh reads it here
+LIBFUSE_MIN := 3.18.3
 
 D ?= opt
 WERROR ?= 1
@@ -206,8 +208,9 @@ $(B)/flags: FORCE | $(B)/libfuse
 	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
 
 $(B)/libfuse:
-	@$(PKG_CONFIG) --atleast-version=3.17 fuse3 || { \
-		echo "libfuse 3.17 or later is missing: sudo make deps" >&2; \
+	@$(PKG_CONFIG) --atleast-version=$(LIBFUSE_MIN) fuse3 || { \
+		echo "libfuse $(LIBFUSE_MIN) or later is missing:" \
+			"sudo make deps" >&2; \
 		exit 1; }
 	@mkdir -p $(@D)
 	@touch $@

@@ -207,7 +207,7 @@ static int apply(struct overlay *o, const struct itable_view *v, int fd,
 void attr_not_plain(struct overlay *o, struct inode *i)
 {
 	lock_acquire(&i->lock);
-	itable_set_flags_locked(o->inodes, i, 0, INODE_PLAIN);
+	itable_set_flags_locked(o->inodes, i, 0, INODE_PLAIN | INODE_BARE);
 	lock_release(&i->lock);
 }
 

@@ -57,7 +57,7 @@ int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
  */
 int attr_kill_priv(int fd);
 
-/* It gets setuid, setgid or capabilities: look before the next write. */
+/* It gets setuid, setgid or attributes: look before relying on its having none. */
 void attr_not_plain(struct overlay *o, struct inode *i);
 
 /* An O_PATH descriptor of what shows the inode's metadata. */

@@ -14,6 +14,7 @@
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
 #include "fs/lookup.h"
+#include "fs/lowerpath.h"
 #include "fs/xattrs.h"
 
 /*
@@ -127,31 +128,6 @@ static int put_times(int fd, const struct stat *st)
 	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-/* Where the data is, for a mount that must find it by path. */
-static int put_redirect(struct job *j, int fd)
-{
-	_cleanup_free_ char *path = NULL;
-	char known[PATH_MAX];
-	struct ref low;
-	int r = -ENODATA;
-
-	itable_view_lower(&j->v, 0, &low);
-	if (j->v.flags & INODE_METACOPY)
-		r = overlay_layer(j->o, &low)->ops->redirect(
-			overlay_layer(j->o, &low), &low, known);
-	if (r == -ENODATA || (r == 0 && known[0] != '/')) {
-		r = lookup_lower_path(j->o, j->inode, &path);
-		if (r == 0)
-			snprintf(known, sizeof(known), "%s", path);
-	}
-	if (r == 0)
-		r = xattrs_private_set(fd, XATTRS_REDIRECT, known,
-				       strlen(known));
-	if (r == 0)
-		r = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
-	return r;
-}
-
 static int put_meta(struct job *j, int fd)
 {
 	char path[FDIO_PROC_MAX];
@@ -168,7 +144,7 @@ static int put_meta(struct job *j, int fd)
 	if (r == -EPERM && !S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
 		r = 0;
 	if (r == 0 && j->rec.metacopy)
-		r = put_redirect(j, fd);
+		r = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
 	if (r == 0 && !S_ISLNK(st->st_mode) &&
 	    chmod(fdio_proc(path, fd), st->st_mode & 07777) < 0)
 		r = -errno;
@@ -468,6 +444,29 @@ int copyup(struct overlay *o, struct inode *i, enum copyup_want want)
 		if (r < 0)
 			return r;
 	}
+}
+
+int copyup_keep_found(struct overlay *o, struct inode *i)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	ssize_t n;
+	int r;
+
+	itable_view(o->inodes, i, &v);
+	if (!(v.flags & INODE_METACOPY) || (v.flags & INODE_UNLINKED))
+		return 0;
+	fd = attr_open_meta(o, &v, O_PATH);
+	if (fd < 0)
+		return fd;
+	n = xattrs_private_get(fd, XATTRS_REDIRECT, NULL, 0);
+	if (n != -ENODATA)
+		return n < 0 ? (int)n : 0;
+	r = lowerpath_of(o, i, &path);
+	return r < 0 ? r
+		     : xattrs_private_set(fd, XATTRS_REDIRECT, path,
+					  strlen(path));
 }
 
 int copyup_mark_impure(struct overlay *o, struct inode *dir)

@@ -26,6 +26,12 @@ enum copyup_want {
 int copyup(struct overlay *o, struct inode *i, enum copyup_want want);
 
 /*
+ * A file in upper whose data lies below is found there by its name; before it
+ * gets another one it must say where.
+ */
+int copyup_keep_found(struct overlay *o, struct inode *i);
+
+/*
  * Write into upper's directory of `dir` that a child with a record stands in
  * it. `dir` must be in upper.
  */

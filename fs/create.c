@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
@@ -121,6 +122,9 @@ static int commit(struct names_dir *d, const char *name, int fd,
 		return r;
 	l.ino = layer_ino(up, l.st.st_ino);
 	l.flags = INODE_UPPER;
+	/* The first write will ask for capabilities. */
+	if (fd >= 0 && flistxattr(fd, NULL, 0) == 0)
+		l.flags |= INODE_BARE;
 	shape = (struct attr_shape){.ino = l.ino, .flags = l.flags};
 	attr_shape(d->o, &shape, &l.st);
 	out->st = l.st;

@@ -21,6 +21,7 @@ struct dirlayer {
 	int rootfd;
 	bool handles;  /* the filesystem has usable file handles */
 	bool wh_names; /* .wh.X is a whiteout of X */
+	bool bottom;   /* nothing lies below */
 	bool records;  /* it was an upper once: inodes may have records */
 	struct fdcache *fds;
 };
@@ -202,7 +203,7 @@ static int lookup(struct layer *l, const struct ref *dir, const char *name,
 	if (is_wh_name(d, name))
 		return -ENOENT;
 	r = fdio_statat(b.ent->fd, name, &e.st);
-	if (r == -ENOENT && d->wh_names) {
+	if (r == -ENOENT && d->wh_names && !d->bottom) {
 		r = has_wh_name(b.ent->fd, name);
 		return r > 0 ? -ENODATA : r < 0 ? r : -ENOENT;
 	}
@@ -449,6 +450,11 @@ int dirlayer_rootfd(const struct layer *l)
 void dirlayer_set_fsidx(struct layer *l, uint8_t fsidx)
 {
 	dl(l)->pub.fsidx = fsidx;
+}
+
+void dirlayer_set_bottom(struct layer *l)
+{
+	dl(l)->bottom = true;
 }
 
 bool dirlayer_wh_names(const struct layer *l)

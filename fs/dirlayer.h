@@ -37,6 +37,9 @@ int dirlayer_rootfd(const struct layer *l);
 /* Set after all layers are known: which filesystem this one is on. */
 void dirlayer_set_fsidx(struct layer *l, uint8_t fsidx);
 
+/* Nothing lies below this layer: its whiteouts hide nothing. */
+void dirlayer_set_bottom(struct layer *l);
+
 /* Are names ".wh.X" whiteouts here (true), or plain names? */
 bool dirlayer_wh_names(const struct layer *l);
 void dirlayer_set_wh_names(struct layer *l, bool on);

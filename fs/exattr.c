@@ -30,9 +30,12 @@ static int open_meta(struct overlay *o, struct inode *i, uint32_t *type)
 
 	itable_view(o->inodes, i, &v);
 	*type = v.type;
-	return attr_open_meta(o, &v,
-			      S_ISDIR(v.type) ? O_RDONLY | O_DIRECTORY
-					      : O_PATH);
+	if (S_ISDIR(v.type))
+		return attr_open_meta(o, &v, O_RDONLY | O_DIRECTORY);
+	/* Where it can be opened for real, that saves a walk through /proc. */
+	if (S_ISREG(v.type))
+		return attr_open_meta(o, &v, O_RDONLY | O_NONBLOCK);
+	return attr_open_meta(o, &v, O_PATH);
 }
 
 /* Values with ids in them are read whole, translated, then handed out. */
@@ -74,6 +77,8 @@ ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
 
 	if (n < 0 || !disk)
 		return n < 0 ? n : -ENODATA;
+	if (itable_flags(o->inodes, i) & INODE_BARE)
+		return -ENODATA;
 	fd = open_meta(o, i, &type);
 	if (fd < 0)
 		return fd;
@@ -138,8 +143,7 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	fd = open_meta(o, i, &type);
 	if (fd < 0)
 		return fd;
-	if (strcmp(name, "security.capability") == 0)
-		attr_not_plain(o, i);
+	attr_not_plain(o, i);
 	return xattrio_set(fd, disk, copy, (size_t)n, value->flags);
 }
 

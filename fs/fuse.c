@@ -798,10 +798,13 @@ static const struct fuse_lowlevel_ops ops = {
 
 /* The session. */
 
+/* Where the request that this thread handles came from. */
+static _Thread_local int answer_fd = -1;
+
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
 	(void)userdata;
-	return writev(fd, iov, count);
+	return writev(answer_fd >= 0 ? answer_fd : fd, iov, count);
 }
 
 static ssize_t io_read(int fd, void *buf, size_t len, void *userdata)
@@ -854,9 +857,12 @@ void fuse_server_free(struct fuse_server *s)
 	free(s);
 }
 
-void fuse_server_handle(struct fuse_server *s, void *request, size_t len)
+void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
+			int fd)
 {
 	struct fuse_buf buf = {.mem = request, .size = len};
+
+	answer_fd = fd;
 
 	fuse_session_process_buf(s->se, &buf);
 }

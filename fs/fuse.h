@@ -23,8 +23,12 @@ struct fuse_server;
 struct fuse_server *fuse_server_new(struct overlay *o, int fd);
 void fuse_server_free(struct fuse_server *s);
 
-/* Handle one request as read from the device; answers it exactly once. */
-void fuse_server_handle(struct fuse_server *s, void *request, size_t len);
+/*
+ * Handle one request as read from the device, by `fd`; answers it there, exactly
+ * once.
+ */
+void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
+			int fd);
 
 /* Has the kernel's INIT been answered? */
 bool fuse_server_ready(const struct fuse_server *s);

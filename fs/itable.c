@@ -61,7 +61,7 @@ struct itable {
 	struct itable_rec *recs;
 	struct inode *inodes;
 	struct arena *arena;
-	uint64_t *free_map; /* one word a page */
+	uint64_t *used_map; /* one word a page; untouched until used */
 	uint32_t hint;	    /* no page below has a free record */
 	uint32_t empty_pages;
 	uint32_t *buckets;
@@ -245,16 +245,16 @@ static struct inode *rec_alloc(struct itable *t)
 {
 	uint32_t page = t->hint, x;
 
-	while (page < MAX_INODES / PER_PAGE && !t->free_map[page])
+	while (page < MAX_INODES / PER_PAGE && t->used_map[page] == ~0ull)
 		page++;
 	t->hint = page;
 	if (page == MAX_INODES / PER_PAGE)
 		return NULL;
-	if (t->free_map[page] == ~0ull && t->empty_pages > 0 &&
+	if (t->used_map[page] == 0 && t->empty_pages > 0 &&
 	    (page + 1) * PER_PAGE <= t->head->high)
 		t->empty_pages--;
-	x = page * PER_PAGE + (uint32_t)__builtin_ctzll(t->free_map[page]);
-	t->free_map[page] &= t->free_map[page] - 1;
+	x = page * PER_PAGE + (uint32_t)__builtin_ctzll(~t->used_map[page]);
+	t->used_map[page] |= t->used_map[page] + 1;
 	if (x >= t->head->high)
 		t->head->high = x + 1;
 	memset(&t->inodes[x], 0, sizeof(t->inodes[x]));
@@ -265,10 +265,10 @@ static void rec_release(struct itable *t, uint32_t x)
 {
 	uint32_t page = x / PER_PAGE;
 
-	t->free_map[page] |= 1ull << (x % PER_PAGE);
+	t->used_map[page] &= ~(1ull << (x % PER_PAGE));
 	if (page < t->hint)
 		t->hint = page;
-	if (t->free_map[page] != ~0ull)
+	if (t->used_map[page] != 0)
 		return;
 	if (t->empty_pages < SPARE_PAGES) {
 		t->empty_pages++;
@@ -341,12 +341,11 @@ struct itable *itable_new(void)
 	t->recs = t->recs_mem.base;
 	t->inodes = t->priv_mem.base;
 	t->arena = arena_new(&t->blob_mem);
-	t->free_map = malloc(pages * sizeof(*t->free_map));
+	t->used_map = calloc(pages, sizeof(*t->used_map));
 	t->buckets = calloc(t->n_buckets, sizeof(*t->buckets));
-	if (!t->arena || !t->free_map || !t->buckets)
+	if (!t->arena || !t->used_map || !t->buckets)
 		goto fail;
-	memset(t->free_map, 0xff, pages * sizeof(*t->free_map));
-	t->free_map[0] &= ~1ull; /* the header's */
+	t->used_map[0] = 1; /* the header's */
 	t->head->layout = ITABLE_LAYOUT;
 	t->head->generation = 1;
 	return t;
@@ -364,7 +363,7 @@ void itable_free(struct itable *t)
 			close_pins(t, &t->recs[x]);
 	}
 	arena_free(t->arena);
-	free(t->free_map);
+	free(t->used_map);
 	free(t->buckets);
 	shm_free(&t->recs_mem);
 	shm_free(&t->priv_mem);

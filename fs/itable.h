@@ -42,6 +42,7 @@ enum {
 	INODE_PROGRAM = 1 << 7,	 /* lies in a program tree */
 	INODE_REDIRECT = 1 << 8, /* directory: upper's name is not lower's */
 	INODE_PLAIN = 1 << 9,	 /* upper file without setuid or the like */
+	INODE_BARE = 1 << 10,	 /* it has no extended attribute at all */
 };
 
 #define ITABLE_NAME_MAX 255

@@ -50,6 +50,8 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 	if (r == 0)
 		r = copyup(o, i, COPYUP_META);
 	if (r == 0)
+		r = copyup_keep_found(o, i);
+	if (r == 0)
 		r = names_dir_begin(&d, o, parent);
 	if (r == 0)
 		r = names_vacancy(&d, name);

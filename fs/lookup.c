@@ -106,6 +106,25 @@ static int upper_record(struct search *s, bool *recorded)
 }
 
 /*
+ * A file of which a layer has only the metadata says where its data is in the
+ * layers further down: by a redirect, or else by its name. What stands there
+ * may be such a file again, with a redirect of its own.
+ */
+static int follow(struct overlay *o, const struct ref *meta,
+		  struct layer_entry *out)
+{
+	struct layer *layer = overlay_layer(o, meta);
+	char path[PATH_MAX];
+	int r = layer->ops->redirect(layer, meta, path);
+
+	if (r < 0)
+		return r;
+	if (path[0] == '/')
+		return lookup_lower_file(o, path, meta->layer, out);
+	return -ENODATA;
+}
+
+/*
  * The same name further down, if it is the file that was copied; which that
  * is only our own records know (ino 0: any file will do).
  */
@@ -126,12 +145,19 @@ static int data_by_name(struct search *s, const struct ref *meta,
 			continue;
 		if (r < 0)
 			return r == -ENODATA ? -ENOENT : r;
-		if (S_ISREG(out->st.st_mode) && !out->metacopy &&
-		    (!ino || out->ino == ino))
-			return 0;
+		if (S_ISREG(out->st.st_mode) && (!ino || out->ino == ino)) {
+			struct ref again = out->ref;
+
+			if (!out->metacopy)
+				return 0;
+			r = follow(s->o, &again, out);
+			dirlayer_ref_close(&again);
+			if (r != -ENODATA)
+				return r;
+			continue;
+		}
 		dirlayer_ref_close(&out->ref);
-		if (!out->metacopy || (ino && out->ino != ino))
-			return -ENOENT;
+		return -ENOENT;
 	}
 	return -ENOENT;
 }
@@ -482,26 +508,33 @@ int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
 int lookup_lower_file(struct overlay *o, const char *path, unsigned above,
 		      struct layer_entry *out)
 {
+	char next[PATH_MAX];
 	bool stop = false;
 
 	for (unsigned i = above + 1; i < o->n_layers && !stop; i++) {
 		int r = lowerpath_walk(o->layers[i], path, out, &stop);
 
-		if (r == 0 && S_ISREG(out->st.st_mode) && !out->metacopy)
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return r;
+		if (S_ISREG(out->st.st_mode) && !out->metacopy)
 			return 0;
-		if (r == 0) {
-			dirlayer_ref_close(&out->ref);
-			r = out->metacopy ? -ENOENT : -ESTALE;
+		if (out->metacopy) {
+			struct layer *l = o->layers[i];
+
+			r = l->ops->redirect(l, &out->ref, next);
+			if (r == 0 && next[0] == '/')
+				path = next;
+			stop = false;
+		} else {
+			r = -ESTALE;
 		}
-		if (r != -ENOENT)
+		dirlayer_ref_close(&out->ref);
+		if (r < 0 && r != -ENODATA)
 			return r;
 	}
 	return -ENOENT;
-}
-
-int lookup_lower_path(struct overlay *o, struct inode *i, char **out)
-{
-	return lowerpath_of(o, i, out);
 }
 
 const char *lookup_index_name(const struct overlay *o, const struct ref *lower,

@@ -53,12 +53,6 @@ int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
 		 struct inode **out, struct stat *st);
 
 /*
- * The path of an inode below the lower layers' roots, "/a/b", as a redirect
- * has it. Allocated.
- */
-int lookup_lower_path(struct overlay *o, struct inode *i, char **out);
-
-/*
  * Find the lower file with data that a path of that form names in the layers
  * further down than `above`. -ENOENT, -ESTALE when it is no file.
  */

@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -30,8 +29,9 @@
  */
 #define DEPUTY_PERIOD CLOCK_MS
 #define STREAK 16	/* requests in a row without a wait: call for help */
-#define SCORE_MAX 16
-#define CONTENDED CLOCK_MS /* one busy round that took this long */
+#define AT_ONCE 1500	/* ns; the request had been waiting for us */
+#define PUSHED_OFF (20 * CLOCK_US) /* one busy round that took this long */
+#define PAUSE_MAX 4096		   /* requests without busy waiting */
 #define TRIM_AFTER_MS 2000
 #define KEEP_BYTES 65536u
 
@@ -53,7 +53,11 @@ struct worker {
 	struct loop *l;
 	unsigned char *buf;
 	size_t touched; /* bytes of buf that may be in memory */
-	int score;	/* > 0: waiting busily has been paying */
+	int from;	/* the descriptor that the request came by */
+	bool near;	/* requests come within the busy wait's time */
+	bool missed;	/* the last busy wait was in vain */
+	unsigned pause; /* requests to come without busy waiting */
+	unsigned backoff; /* the next such pause comes from this */
 	unsigned term;
 	unsigned mark; /* what we last put into `served` */
 };
@@ -77,14 +81,15 @@ static void trim(struct worker *w)
 }
 
 /* A request's length; 0: nothing there; < 0: -errno. */
-static ssize_t take(struct worker *w)
+static ssize_t take_from(struct worker *w, int fd)
 {
 	for (;;) {
-		ssize_t n = read(w->l->cfg->fd, w->buf, w->l->cfg->buffer);
+		ssize_t n = read(fd, w->buf, w->l->cfg->buffer);
 
 		if (n > 0) {
 			if ((size_t)n > w->touched)
 				w->touched = (size_t)n;
+			w->from = fd;
 			return n;
 		}
 		if (n < 0 && errno == EAGAIN)
@@ -96,7 +101,36 @@ static ssize_t take(struct worker *w)
 	}
 }
 
-/* Ask again and again, for the configured time at most. */
+static ssize_t take(struct worker *w)
+{
+	return take_from(w, w->l->cfg->fd_busy);
+}
+
+static void relax(void)
+{
+	for (int i = 0; i < 16; i++) {
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#elif defined(__aarch64__)
+		__asm__ volatile("yield");
+#endif
+	}
+}
+
+/* It did not pay: leave it alone for a while, longer each time. */
+static void back_off(struct worker *w)
+{
+	w->backoff = w->backoff < PAUSE_MAX / 2 ? w->backoff * 2 + 8
+						: PAUSE_MAX;
+	w->pause = w->backoff;
+}
+
+/*
+ * Ask again and again, for the configured time at most. Where others want the
+ * processor too, a sleeper is woken sooner than a spinner gets its next turn:
+ * being pushed off it, or having kept it from the very client that we waited
+ * for (it asks as soon as we sleep), means that busy waiting does not pay.
+ */
 static ssize_t take_busily(struct worker *w)
 {
 	uint64_t limit = w->l->cfg->busy_poll * CLOCK_US;
@@ -104,54 +138,69 @@ static ssize_t take_busily(struct worker *w)
 	ssize_t n;
 
 	do {
-		sched_yield();
+		relax();
 		n = take(w);
 		t = clock_now();
-		if (n != 0) {
-			if (w->score < SCORE_MAX)
-				w->score++;
+		if (t - last > PUSHED_OFF) {
+			back_off(w);
 			return n;
 		}
-		if (t - last > CONTENDED)
-			break;
+		if (n != 0) {
+			w->backoff -= w->backoff > 0;
+			return n;
+		}
 		last = t;
 	} while (t - from < limit);
-	w->score /= 2;
+	w->missed = true;
 	return 0;
 }
 
-static void sleep_for_request(struct worker *w)
+static ssize_t sleep_for_request(struct worker *w)
 {
 	struct loop *l = w->l;
 	struct pollfd p = {.fd = l->cfg->fd, .events = POLLIN};
-	uint64_t from = clock_now();
-	bool trimmed = w->touched <= KEEP_BYTES;
+	uint64_t limit = l->cfg->busy_poll * CLOCK_US;
+	uint64_t from = clock_now(), slept;
+	ssize_t n;
 
 	atomic_store(&l->asleep, true);
-	while (poll(&p, 1, trimmed ? -1 : TRIM_AFTER_MS) == 0) {
+	if (w->touched > KEEP_BYTES && poll(&p, 1, TRIM_AFTER_MS) == 0)
 		trim(w);
-		trimmed = true;
-	}
+	n = take_from(w, l->cfg->fd);
 	atomic_store(&l->asleep, false);
-	/* Would a busy wait have caught it? */
-	if (l->cfg->busy_poll &&
-	    clock_now() - from < l->cfg->busy_poll * CLOCK_US &&
-	    w->score < SCORE_MAX)
-		w->score++;
+	slept = clock_now() - from;
+	if (w->missed && slept < limit)
+		back_off(w);
+	w->missed = false;
+	/* Would a busy wait have caught it? Then the next is worth one. */
+	w->near = slept < limit;
+	return n;
 }
 
-static ssize_t wait_for_request(struct worker *w, bool *at_once)
+static bool busy_pays(struct worker *w)
 {
-	ssize_t n = take(w);
+	if (!w->l->cfg->busy_poll || !w->near)
+		return false;
+	if (w->pause > 0) {
+		w->pause--;
+		return false;
+	}
+	return true;
+}
 
-	*at_once = n != 0;
-	while (n == 0 && !atomic_load(&w->l->ended)) {
-		if (w->score > 0 && w->l->cfg->busy_poll)
+static ssize_t wait_for_request(struct worker *w, bool *woke)
+{
+	ssize_t n = 0;
+
+	*woke = false;
+	if (busy_pays(w)) {
+		n = take(w);
+		if (n == 0)
 			n = take_busily(w);
-		if (n == 0) {
-			sleep_for_request(w);
-			n = take(w);
-		}
+	}
+	if (n == 0) {
+		*woke = true;
+		n = sleep_for_request(w);
 	}
 	return n;
 }
@@ -184,7 +233,7 @@ static void call_helper(struct loop *l)
 
 static void handle(struct worker *w, size_t len)
 {
-	w->l->cfg->handle(w->l->cfg->ctx, w->buf, len);
+	w->l->cfg->handle(w->l->cfg->ctx, w->buf, len, w->from);
 }
 
 static bool failed(struct worker *w, ssize_t n)
@@ -204,20 +253,31 @@ static bool mark(struct worker *w)
 	return atomic_compare_exchange_strong(&w->l->served, &was, w->mark);
 }
 
+/* While requests come in somebody must watch us. */
+static void want_deputy(struct loop *l)
+{
+	if (__atomic_load_n(&l->deputy, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&l->lock);
+	if (!l->deputy && l->parked > 0)
+		pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+}
+
 /* Lead until somebody else does, or the end. */
 static void lead(struct worker *w)
 {
 	struct loop *l = w->l;
 	unsigned streak = 0;
-	bool at_once, woke;
+	bool woke;
 
 	for (;;) {
-		ssize_t n = wait_for_request(w, &at_once);
+		uint64_t from = clock_now();
+		ssize_t n = wait_for_request(w, &woke);
 
 		if (failed(w, n))
 			return;
-		streak = at_once ? streak + 1 : 0;
-		woke = !at_once;
+		streak = clock_now() - from < AT_ONCE ? streak + 1 : 0;
 		if (l->cfg->is_slow(w->buf, (size_t)n) && hand_over(w)) {
 			handle(w, (size_t)n);
 			return;
@@ -231,13 +291,8 @@ static void lead(struct worker *w)
 		handle(w, (size_t)n);
 		if (!mark(w))
 			return;
-		/* Requests come in: somebody must watch us. */
-		if (woke && !__atomic_load_n(&l->deputy, __ATOMIC_RELAXED)) {
-			pthread_mutex_lock(&l->lock);
-			if (!l->deputy && l->parked > 0)
-				pthread_cond_signal(&l->wake);
-			pthread_mutex_unlock(&l->lock);
-		}
+		if (woke)
+			want_deputy(l);
 	}
 }
 

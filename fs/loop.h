@@ -17,7 +17,8 @@
 #define LOOP_THREADS_MAX 64
 
 struct loop_config {
-	int fd;		      /* non-blocking */
+	int fd;		      /* the device, reads of it block */
+	int fd_busy;	      /* the same, non-blocking */
 	unsigned threads;     /* 1..LOOP_THREADS_MAX */
 	unsigned busy_poll;   /* longest busy wait, us; 0: always sleep */
 	size_t buffer;	      /* bytes that a request can have */
@@ -27,7 +28,8 @@ struct loop_config {
 	 * is handled.
 	 */
 	bool (*is_slow)(const void *request, size_t len);
-	void (*handle)(void *ctx, void *request, size_t len);
+	/* `fd`: which of the two it came from; the answer goes there. */
+	void (*handle)(void *ctx, void *request, size_t len, int fd);
 	void *ctx;
 };
 

@@ -94,6 +94,8 @@ static int open_lowers(struct overlay *o, char *err, size_t errlen)
 		r = add_lower(o, opts->upper, err, errlen);
 	for (size_t i = 0; i < opts->n_lower && r == 0; i++)
 		r = add_lower(o, opts->lower[i], err, errlen);
+	if (r == 0)
+		dirlayer_set_bottom(o->layers[o->n_layers - 1]);
 	return r;
 }
 

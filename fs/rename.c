@@ -10,6 +10,7 @@
 #include "fs/base/fdio.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
+#include "fs/lowerpath.h"
 #include "fs/names.h"
 #include "fs/xattrs.h"
 
@@ -69,6 +70,9 @@ static int bring(struct names_victim *vi, struct names_dir *d, const char *name)
 
 	if (r < 0)
 		return r;
+	r = copyup_keep_found(d->o, vi->inode);
+	if (r < 0)
+		return r;
 	itable_view(d->o->inodes, vi->inode, &vi->v);
 	if (vi->v.flags & INODE_INDEXED)
 		return names_link_up(d, vi->inode, name);
@@ -91,7 +95,7 @@ static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 		return r;
 	if (vi->v.n_lower == 0)
 		return xattrs_private_set(d.ent->fd, XATTRS_OPAQUE, "y", 1);
-	r = lookup_lower_path(m->o, vi->inode, &path);
+	r = lowerpath_of(m->o, vi->inode, &path);
 	if (r == 0)
 		r = xattrs_private_set(d.ent->fd, XATTRS_REDIRECT, path,
 				       strlen(path));

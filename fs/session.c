@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -22,12 +22,15 @@
 #include "fs/loop.h"
 #include "fs/overlay.h"
 
+/* From include/uapi/linux/fuse.h. */
+#define DEV_IOC_CLONE _IOR(229, 0, uint32_t)
+
 struct session {
 	const struct options *opts;
 	char target[PATH_MAX];
 	struct overlay *overlay;
 	struct fuse_server *server;
-	int fd;
+	int fd, fd_busy;
 	bool mounted;
 };
 
@@ -63,7 +66,7 @@ static int do_mount(struct session *s, char *err, size_t errlen)
 	const char *label = label_options(o);
 	_cleanup_free_ char *data = NULL, *type = NULL;
 
-	s->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	s->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (s->fd < 0) {
 		int r = -errno;
 
@@ -94,6 +97,17 @@ static int do_mount(struct session *s, char *err, size_t errlen)
 	return 0;
 }
 
+/* A second way to the same queue: one that does not block. */
+static int clone_device(struct session *s)
+{
+	uint32_t main_fd = (uint32_t)s->fd;
+
+	s->fd_busy = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (s->fd_busy < 0 || ioctl(s->fd_busy, DEV_IOC_CLONE, &main_fd) < 0)
+		return -errno;
+	return 0;
+}
+
 /* The kernel's first request is INIT; only then does the mount answer. */
 static int first_request(struct session *s)
 {
@@ -112,7 +126,7 @@ static int first_request(struct session *s)
 			continue;
 		if (n < 0)
 			return -errno;
-		fuse_server_handle(s->server, buf, (size_t)n);
+		fuse_server_handle(s->server, buf, (size_t)n, s->fd);
 	}
 	return 0;
 }
@@ -170,15 +184,16 @@ static int thread_begin(void *ctx)
 	return creds_thread_init();
 }
 
-static void handle(void *ctx, void *request, size_t len)
+static void handle(void *ctx, void *request, size_t len, int fd)
 {
-	fuse_server_handle(ctx, request, len);
+	fuse_server_handle(ctx, request, len, fd);
 }
 
 static int serve(struct session *s)
 {
 	struct loop_config cfg = {
 		.fd = s->fd,
+		.fd_busy = s->fd_busy,
 		.threads = thread_count(s->opts),
 		.busy_poll = s->opts->busy_poll,
 		.buffer = FUSE_REQUEST_MAX,
@@ -226,6 +241,8 @@ static void session_end(struct session *s)
 		log_warn("%s: %s", s->target, strerror(errno));
 	fuse_server_free(s->server);
 	overlay_free(s->overlay);
+	if (s->fd_busy >= 0)
+		close(s->fd_busy);
 	if (s->fd >= 0)
 		close(s->fd);
 }
@@ -252,7 +269,7 @@ static int prepare(struct session *s, char *err, size_t errlen)
 int session_run(const struct options *opts, void (*live)(void *ctx), void *ctx,
 		char *err, size_t errlen)
 {
-	struct session s = {.opts = opts, .fd = -1};
+	struct session s = {.opts = opts, .fd = -1, .fd_busy = -1};
 	int r;
 
 	block_signals();
@@ -263,6 +280,8 @@ int session_run(const struct options *opts, void (*live)(void *ctx), void *ctx,
 	if (r == 0) {
 		s.server = fuse_server_new(s.overlay, s.fd);
 		r = s.server ? first_request(&s) : -ENOMEM;
+		if (r == 0)
+			r = clone_device(&s);
 		if (r < 0)
 			snprintf(err, errlen, "starting to serve '%s': %s",
 				 s.target, strerror(-r));

@@ -178,7 +178,8 @@ run_script()
 	sanitizers_to "$log"
 	echo "# $name"
 	# No pipe: a daemon that outlives its script would hold it open.
-	timeout -k 10 "$limit" bash "$script" </dev/null >"$log.log" 2>&1 &
+	: >"$log.log"
+	timeout -k 10 "$limit" bash "$script" </dev/null >>"$log.log" 2>&1 &
 	running=$!
 	tail -n +1 -s 0.1 -f --pid="$running" "$log.log" &
 	wait "$running"

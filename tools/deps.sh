@@ -11,8 +11,8 @@
 #
 # Packages come from the distribution by apt. libfuse is built from Debian
 # testing's source package into build/deps where the system's cannot serve
-# us: older than 3.17, or fuse_session_custom_io() compiled out. Running it
-# again does nothing when nothing is missing.
+# us: older than the Makefile's LIBFUSE_MIN, or fuse_session_custom_io()
+# compiled out. Running it again does nothing when nothing is missing.
 #
 # To add a dependency put its package into the group that needs it.
 set -eu
@@ -61,9 +61,8 @@ groff-base
 shellcheck
 '
 
-FUSE_MIN=3.17
-
 top=$(cd "$(dirname "$0")/.." && pwd)
+FUSE_MIN=$(sed -n 's/^LIBFUSE_MIN := //p' "$top/Makefile")
 prefix=$top/build/deps
 stamp=$prefix/libfuse.version
 log=$top/build/deps.log

@@ -238,6 +238,7 @@ t_readers_and_changers() {
 	assert_eq 400 "$("$VT" check-dir "$M/d")"
 }
 
+# shellcheck disable=SC2034 # for the frame
 t_100000_entries_limit=120
 t_100000_entries() {
 	mkdir "$L/d" "$D/l2/d"
@@ -267,6 +268,7 @@ rss_below() {
 	done
 }
 
+# shellcheck disable=SC2034 # for the frame
 t_100000_rm_rf_limit=180
 t_100000_rm_rf() {
 	mkdir "$L/d"

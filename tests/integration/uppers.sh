@@ -29,7 +29,8 @@ supported() {
 	fi
 }
 
-for fs in ${*:-ext4 xfs btrfs tmpfs}; do
+[ $# != 0 ] || set -- ext4 xfs btrfs tmpfs
+for fs in "$@"; do
 	supported "$fs" || continue
 	export VEFS_DISK=$fs VEFS_DISK_LOWER=1 VEFS_PREFIX="$fs/"
 	set -f

@@ -212,7 +212,7 @@ t_create_every_type_over() {
 		put "$L/f$n" "old file"
 	done
 	mnt
-	rm -r "$M"/*
+	rm -r "${M:?}"/*
 	for n in "" f; do
 		put "$M/${n}file" new
 		mkdir "$M/${n}dir"

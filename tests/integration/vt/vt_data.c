@@ -53,8 +53,8 @@ static int run_fill(int argc, char **argv)
 		return vt_errno("open");
 	memset(block, 'x', sizeof(block));
 	while (left > 0) {
-		size_t n = left < (long long)sizeof(block) ? (size_t)left :
-							     sizeof(block);
+		size_t n = left < (long long)sizeof(block) ? (size_t)left
+							   : sizeof(block);
 		ssize_t done = write(fd, block, n);
 
 		if (done <= 0)
@@ -69,9 +69,9 @@ static int run_fill(int argc, char **argv)
 static int run_truncate(int argc, char **argv)
 {
 	(void)argc;
-	return truncate(argv[1], vt_number(argv[2])) == 0 ?
-		       0 :
-		       vt_errno("truncate");
+	return truncate(argv[1], vt_number(argv[2])) == 0
+		       ? 0
+		       : vt_errno("truncate");
 }
 
 static int run_fsync(int argc, char **argv)
@@ -134,9 +134,9 @@ static int run_fallocate(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(modes[i].word, argv[2]) == 0)
 			return fallocate(fd, modes[i].mode, vt_number(argv[3]),
-					 vt_number(argv[4])) == 0 ?
-				       0 :
-				       vt_errno("fallocate");
+					 vt_number(argv[4])) == 0
+				       ? 0
+				       : vt_errno("fallocate");
 	return vt_fail("not a fallocate mode: %s", argv[2]);
 }
 
@@ -152,8 +152,8 @@ static int run_cfr(int argc, char **argv)
 	if (in < 0 || out < 0)
 		return vt_errno("open");
 	while (left > 0) {
-		ssize_t n = copy_file_range(in, &from, out, &to, (size_t)left,
-					    0);
+		ssize_t n =
+			copy_file_range(in, &from, out, &to, (size_t)left, 0);
 
 		if (n < 0)
 			return vt_errno("copy_file_range");
@@ -224,8 +224,8 @@ static int run_append_race(int argc, char **argv)
 		char line[32];
 
 		for (long long i = 0; i < lines && fd >= 0; i++) {
-			int len = snprintf(line, sizeof(line), "%03lld %06lld\n",
-					   p, i);
+			int len = snprintf(line, sizeof(line),
+					   "%03lld %06lld\n", p, i);
 			if (write(fd, line, (size_t)len) != len)
 				_exit(vt_errno("write"));
 		}

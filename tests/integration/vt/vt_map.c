@@ -89,8 +89,8 @@ static int run_mmap_two(int argc, char **argv)
 	pid = fork();
 	if (pid == 0) {
 		int own = open(argv[1], O_RDWR | O_CLOEXEC);
-		char *q = own < 0 ? NULL :
-				    map_of(own, PROT_READ | PROT_WRITE,
+		char *q = own < 0 ? NULL
+				  : map_of(own, PROT_READ | PROT_WRITE,
 					   MAP_SHARED);
 
 		if (!q)
@@ -100,9 +100,9 @@ static int run_mmap_two(int argc, char **argv)
 	}
 	if (waitpid(pid, &status, 0) < 0 || status != 0)
 		return vt_fail("the second mapping failed");
-	return memcmp(p + 100, "CHILD", 5) == 0 ?
-		       0 :
-		       vt_fail("the child's store is not seen");
+	return memcmp(p + 100, "CHILD", 5) == 0
+		       ? 0
+		       : vt_fail("the child's store is not seen");
 }
 
 /*
@@ -213,8 +213,8 @@ static int child_gets_lock(const char *path, int posix)
 
 		if (fd < 0)
 			_exit(2);
-		rc = posix ? fcntl(fd, F_SETLK, &fl) :
-			     flock(fd, LOCK_EX | LOCK_NB);
+		rc = posix ? fcntl(fd, F_SETLK, &fl)
+			   : flock(fd, LOCK_EX | LOCK_NB);
 		if (rc == 0)
 			_exit(0);
 		_exit(errno == EWOULDBLOCK || errno == EACCES ? 1 : 2);

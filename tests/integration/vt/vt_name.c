@@ -68,18 +68,18 @@ static int run_mkdir(int argc, char **argv)
 static int run_chmod(int argc, char **argv)
 {
 	(void)argc;
-	return chmod(argv[1], (mode_t)strtoul(argv[2], NULL, 8)) == 0 ?
-		       0 :
-		       vt_errno("chmod");
+	return chmod(argv[1], (mode_t)strtoul(argv[2], NULL, 8)) == 0
+		       ? 0
+		       : vt_errno("chmod");
 }
 
 static int run_chown(int argc, char **argv)
 {
 	(void)argc;
 	return lchown(argv[1], (uid_t)vt_number(argv[2]),
-		      (gid_t)vt_number(argv[3])) == 0 ?
-		       0 :
-		       vt_errno("chown");
+		      (gid_t)vt_number(argv[3])) == 0
+		       ? 0
+		       : vt_errno("chown");
 }
 
 static int run_stat(int argc, char **argv)
@@ -111,9 +111,9 @@ static int run_mknod(int argc, char **argv)
 			      (unsigned)vt_number(argv[5]));
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (types[i].letter == argv[2][0])
-			return mknod(argv[1], types[i].type | mode, dev) == 0 ?
-				       0 :
-				       vt_errno("mknod");
+			return mknod(argv[1], types[i].type | mode, dev) == 0
+				       ? 0
+				       : vt_errno("mknod");
 	return vt_fail("not a node type: %s", argv[2]);
 }
 
@@ -156,8 +156,8 @@ static int run_tmpfile_excl(int argc, char **argv)
 	if (fd < 0)
 		return vt_errno("open");
 	snprintf(link_path, sizeof(link_path), "/proc/self/fd/%d", fd);
-	if (linkat(AT_FDCWD, link_path, AT_FDCWD, argv[2],
-		   AT_SYMLINK_FOLLOW) == 0)
+	if (linkat(AT_FDCWD, link_path, AT_FDCWD, argv[2], AT_SYMLINK_FOLLOW) ==
+	    0)
 		return vt_fail("linkat named an O_EXCL file");
 	return errno == ENOENT ? 0 : vt_errno("linkat");
 }
@@ -272,8 +272,8 @@ static int run_lsetxattr(int argc, char **argv)
 	int flags = 0;
 
 	if (argc > 4)
-		flags = strcmp(argv[4], "create") == 0 ? XATTR_CREATE :
-							 XATTR_REPLACE;
+		flags = strcmp(argv[4], "create") == 0 ? XATTR_CREATE
+						       : XATTR_REPLACE;
 	if (lsetxattr(argv[1], argv[2], argv[3], strlen(argv[3]), flags) != 0)
 		return vt_errno("lsetxattr");
 	return 0;
@@ -294,8 +294,8 @@ static int run_lgetxattr(int argc, char **argv)
 static int run_lremovexattr(int argc, char **argv)
 {
 	(void)argc;
-	return lremovexattr(argv[1], argv[2]) == 0 ? 0 :
-						     vt_errno("lremovexattr");
+	return lremovexattr(argv[1], argv[2]) == 0 ? 0
+						   : vt_errno("lremovexattr");
 }
 
 /* One name per line; the size asked for beforehand must have been enough. */

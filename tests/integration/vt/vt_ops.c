@@ -61,8 +61,8 @@ static int write_some(int dir, const char *a, int flags)
 {
 	char text[32];
 	int len = snprintf(text, sizeof(text), "text %u;", pick(100000));
-	int fd = openat(dir, a, flags | O_WRONLY | O_NONBLOCK | O_CLOEXEC,
-			0644);
+	int fd =
+		openat(dir, a, flags | O_WRONLY | O_NONBLOCK | O_CLOEXEC, 0644);
 	int rc;
 
 	if (fd < 0)
@@ -90,8 +90,7 @@ static int op_excl(int dir, const char *a)
 static int op_truncate(int dir, const char *a)
 {
 	unsigned size = pick(30);
-	int fd = openat(dir, a,
-			O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(dir, a, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	int rc;
 
 	if (fd < 0)
@@ -209,19 +208,20 @@ static const struct {
 	const char *name;
 	int (*run)(int dir, const char *a);
 } ops[] = {
-	{ "mkdir", op_mkdir },	     { "mkdir", op_mkdir },
-	{ "create", op_create },     { "create", op_create },
-	{ "append", op_append },     { "excl", op_excl },
-	{ "rmdir", op_rmdir },	     { "unlink", op_unlink },
-	{ "truncate", op_truncate }, { "rename", op_rename },
-	{ "rename", op_rename },     { "rename", op_rename },
+	{ "mkdir", op_mkdir },	       { "mkdir", op_mkdir },
+	{ "create", op_create },       { "create", op_create },
+	{ "append", op_append },       { "excl", op_excl },
+	{ "rmdir", op_rmdir },	       { "unlink", op_unlink },
+	{ "truncate", op_truncate },   { "rename", op_rename },
+	{ "rename", op_rename },       { "rename", op_rename },
 	{ "noreplace", op_noreplace }, { "exchange", op_exchange },
-	{ "unlink", op_unlink },     { "rmdir", op_rmdir },
-	{ "link", op_link },	     { "link", op_link },	     { "symlink", op_symlink },
-	{ "mkfifo", op_mkfifo },     { "chmod", op_chmod },
-	{ "chown", op_chown },	     { "times", op_times },
-	{ "xattr", op_xattr },	     { "read", op_read },
-	{ "stat", op_stat },	     { "stat", op_stat },
+	{ "unlink", op_unlink },       { "rmdir", op_rmdir },
+	{ "link", op_link },	       { "link", op_link },
+	{ "symlink", op_symlink },     { "mkfifo", op_mkfifo },
+	{ "chmod", op_chmod },	       { "chown", op_chown },
+	{ "times", op_times },	       { "xattr", op_xattr },
+	{ "read", op_read },	       { "stat", op_stat },
+	{ "stat", op_stat },
 };
 
 static int run_walk(int argc, char **argv)

@@ -115,10 +115,10 @@ static const struct {
 	uint32_t bit;
 	const char *word;
 } events[] = {
-	{ IN_ACCESS, "access" },	{ IN_MODIFY, "modify" },
-	{ IN_ATTRIB, "attrib" },	{ IN_OPEN, "open" },
-	{ IN_CREATE, "create" },	{ IN_DELETE, "delete" },
-	{ IN_MOVED_FROM, "moved_from" }, { IN_MOVED_TO, "moved_to" },
+	{ IN_ACCESS, "access" },	   { IN_MODIFY, "modify" },
+	{ IN_ATTRIB, "attrib" },	   { IN_OPEN, "open" },
+	{ IN_CREATE, "create" },	   { IN_DELETE, "delete" },
+	{ IN_MOVED_FROM, "moved_from" },   { IN_MOVED_TO, "moved_to" },
 	{ IN_CLOSE_WRITE, "close_write" }, { IN_DELETE_SELF, "delete_self" },
 };
 
@@ -245,8 +245,8 @@ static int write_map(pid_t pid, const char *file, const char *base,
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd >= 0 && write(fd, line, (size_t)len) == len ? 0 :
-								vt_errno(file);
+	return fd >= 0 && write(fd, line, (size_t)len) == len ? 0
+							      : vt_errno(file);
 }
 
 static void userns_child(int unshared, int mapped, char **argv)
