@@ -40,7 +40,7 @@ struct attr_change {
 	gid_t new_gid;
 	off_t new_size;
 	struct timespec times[2]; /* as for utimensat */
-	uint64_t fh; /* the open file that is truncated, or 0 */
+	uint64_t fh;		  /* the open file that is truncated, or 0 */
 };
 
 /*

@@ -63,7 +63,7 @@ bool backing_available(const struct backing *b)
 
 int backing_get_locked(struct overlay *o, struct inode *i, int fd)
 {
-	struct backing_map map = {.fd = fd};
+	struct backing_map map = { .fd = fd };
 	int32_t id = itable_backing_locked(o->inodes, i);
 
 	if (id > 0)

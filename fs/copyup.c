@@ -34,8 +34,8 @@ struct job {
 	struct inode *inode;
 	struct itable_view v;
 	enum copyup_want want;
-	struct stat st;	 /* the lower's, raw */
-	int from;	 /* the lower: O_RDONLY, or O_PATH for special files */
+	struct stat st; /* the lower's, raw */
+	int from;	/* the lower: O_RDONLY, or O_PATH for special files */
 	char tmp[UPPER_TMP_MAX];
 	struct xattrs_record rec;
 	bool has_tmp;
@@ -77,7 +77,8 @@ static int make_inode(struct job *j)
 
 	upper_tmpname(j->o->upper, j->tmp);
 	if (type == S_IFREG) {
-		r = fdio_openat(workfd, j->tmp, O_CREAT | O_EXCL | O_RDWR, 0600);
+		r = fdio_openat(workfd, j->tmp, O_CREAT | O_EXCL | O_RDWR,
+				0600);
 		j->has_tmp = r >= 0;
 		return r;
 	}
@@ -93,7 +94,8 @@ static int make_inode(struct job *j)
 		return r;
 	j->has_tmp = true;
 	return fdio_openat(workfd, j->tmp,
-			   type == S_IFDIR ? O_RDONLY | O_DIRECTORY : O_PATH, 0);
+			   type == S_IFDIR ? O_RDONLY | O_DIRECTORY : O_PATH,
+			   0);
 }
 
 static int copy_data(struct job *j, int fd, off_t size)
@@ -123,7 +125,7 @@ static int put_data(struct job *j, int fd)
 
 static int put_times(int fd, const struct stat *st)
 {
-	struct timespec times[2] = {st->st_atim, st->st_mtim};
+	struct timespec times[2] = { st->st_atim, st->st_mtim };
 
 	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
@@ -157,7 +159,7 @@ static int publish_at(struct job *j, struct inode *parent, const char *name)
 {
 	struct upper *u = j->o->upper;
 	struct itable_view dir;
-	struct upper_place to = {.name = name};
+	struct upper_place to = { .name = name };
 	OVERLAY_DIR(d, j->o);
 	struct stat before;
 	int r;
@@ -207,8 +209,8 @@ static void unpublish_index(struct job *j)
 	struct ref low;
 
 	itable_view_lower(&j->v, 0, &low);
-	unlinkat(upper_indexfd(j->o->upper),
-		 lookup_index_name(j->o, &low, key), 0);
+	unlinkat(upper_indexfd(j->o->upper), lookup_index_name(j->o, &low, key),
+		 0);
 }
 
 /* Nobody can name it any more: keep it open instead. */
@@ -315,7 +317,7 @@ static int from_below(struct job *j)
 		return r;
 	links = !S_ISDIR(j->st.st_mode) && j->st.st_nlink > 1 &&
 		!(j->v.flags & INODE_UNLINKED);
-	j->rec = (struct xattrs_record){.ino = j->v.ino};
+	j->rec = (struct xattrs_record){ .ino = j->v.ino };
 	j->rec.metacopy = may_stay_below(j);
 	j->rec.indexed = links;
 	r = fd = make_inode(j);
@@ -375,7 +377,8 @@ static int bring_data(struct job *j)
 static int move_on(struct overlay *o, struct inode *i, enum copyup_want want)
 {
 	_cleanup_(job_end) struct job j = {
-		.o = o, .inode = i, .want = want, .from = -1};
+		.o = o, .inode = i, .want = want, .from = -1
+	};
 
 	itable_view(o->inodes, i, &j.v);
 	if (satisfied(&j.v, want))

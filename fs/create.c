@@ -60,7 +60,7 @@ static int make_over(struct names_dir *d, const char *name,
 		     const struct create_spec *spec)
 {
 	struct upper *u = d->o->upper;
-	struct upper_place to = {d->ent->fd, name, true};
+	struct upper_place to = { d->ent->fd, name, true };
 	char scratch[UPPER_TMP_MAX], tmp[UPPER_TMP_MAX];
 	bool is_dir = S_ISDIR(spec->mode);
 	_cleanup_close_ int from = -1, dir = -1;
@@ -116,8 +116,8 @@ static int commit(struct names_dir *d, const char *name, int fd,
 		    : fdio_statat(d->ent->fd, name, &l.st);
 	if (r == 0)
 		r = fd >= 0 ? dirlayer_ref_fd(up, fd, l.st.st_ino, &l.upper)
-			    : dirlayer_ref_at(up, d->ent->fd, name,
-					      l.st.st_ino, &l.upper);
+			    : dirlayer_ref_at(up, d->ent->fd, name, l.st.st_ino,
+					      &l.upper);
 	if (r < 0)
 		return r;
 	l.ino = layer_ino(up, l.st.st_ino);
@@ -125,7 +125,7 @@ static int commit(struct names_dir *d, const char *name, int fd,
 	/* The first write will ask for capabilities. */
 	if (fd >= 0 && flistxattr(fd, NULL, 0) == 0)
 		l.flags |= INODE_BARE;
-	shape = (struct attr_shape){.ino = l.ino, .flags = l.flags};
+	shape = (struct attr_shape){ .ino = l.ino, .flags = l.flags };
 	attr_shape(d->o, &shape, &l.st);
 	out->st = l.st;
 	return lookup_intern(d->o, &l, d->inode, name, &out->inode);
@@ -134,7 +134,7 @@ static int commit(struct names_dir *d, const char *name, int fd,
 int create(struct overlay *o, struct inode *parent, const char *name,
 	   const struct create_spec *spec, struct create_result *out)
 {
-	struct create_result res = {.fd = -1};
+	struct create_result res = { .fd = -1 };
 	_cleanup_close_ int fd = -1;
 	struct create_spec disk;
 	NAMES_DIR(d);
@@ -165,7 +165,7 @@ int create(struct overlay *o, struct inode *parent, const char *name,
 int create_unnamed(struct overlay *o, struct inode *parent,
 		   const struct create_spec *spec, struct create_result *out)
 {
-	struct create_result res = {.fd = -1};
+	struct create_result res = { .fd = -1 };
 	_cleanup_close_ int fd = -1, pin = -1;
 	struct create_spec disk;
 	struct creds saved;

@@ -40,7 +40,7 @@ static struct dirlayer *dl(const struct layer *l)
 
 static int pin(struct dirlayer *d, int fd, uint64_t ino, struct ref *out)
 {
-	*out = (struct ref){.layer = d->pub.index, .type = REF_PINNED};
+	*out = (struct ref){ .layer = d->pub.index, .type = REF_PINNED };
 	out->len = sizeof(ino);
 	memcpy(out->bytes, &ino, sizeof(ino));
 	out->fd = fd;
@@ -56,7 +56,7 @@ static int handle_of(struct dirlayer *d, int dirfd, const char *name, int flags,
 	h.h.handle_bytes = REF_BYTES;
 	if (name_to_handle_at(dirfd, name, &h.h, &mount_id, flags) < 0)
 		return -errno;
-	*out = (struct ref){.layer = d->pub.index, .fd = -1};
+	*out = (struct ref){ .layer = d->pub.index, .fd = -1 };
 	out->len = (uint8_t)h.h.handle_bytes;
 	out->type = (uint16_t)h.h.handle_type;
 	memcpy(out->bytes, h.bytes, out->len);
@@ -140,7 +140,7 @@ static void borrowed_end(struct borrowed *b)
 }
 
 #define BORROWED(name, l)                                                      \
-	_cleanup_(borrowed_end) struct borrowed name = {.fds = dl(l)->fds}
+	_cleanup_(borrowed_end) struct borrowed name = { .fds = dl(l)->fds }
 
 /* Whiteouts. */
 
@@ -298,7 +298,7 @@ static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
 		void *ctx)
 {
 	_cleanup_closedir_ DIR *dirp = NULL;
-	struct listing li = {.d = dl(l), .emit = emit, .ctx = ctx};
+	struct listing li = { .d = dl(l), .emit = emit, .ctx = ctx };
 	int fd = open_ref(l, dir, O_RDONLY | O_DIRECTORY), r = 0;
 
 	if (fd < 0)
@@ -434,10 +434,10 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 	d->rootfd = r;
 	d->handles = handles_work(d);
 	d->wh_names = !xattrs_is_marked(d->rootfd);
-	d->records = cfg->index != REF_UPPER &&
-		     (!d->wh_names || xattrs_private_get(d->rootfd,
-							 XATTRS_IMPURE, NULL,
-							 0) >= 0);
+	d->records =
+		cfg->index != REF_UPPER &&
+		(!d->wh_names ||
+		 xattrs_private_get(d->rootfd, XATTRS_IMPURE, NULL, 0) >= 0);
 	*out = &d->pub;
 	return 0;
 }

@@ -27,7 +27,7 @@ struct reading {
 	bool stale;
 	struct dirmerge *merged; /* or, for a stream: */
 	int fd;
-	uint64_t next;	  /* cookie of the first entry at `pos` */
+	uint64_t next;	   /* cookie of the first entry at `pos` */
 	unsigned pos, len; /* in `buf` */
 	char buf[];
 };
@@ -234,7 +234,8 @@ static int stream_open(struct caller *c, uint64_t cookie, struct reading **out)
 			? fdio_reopen(c->v->pin, O_RDONLY | O_DIRECTORY)
 			: l->ops->open(l, &c->v->upper, O_RDONLY | O_DIRECTORY);
 	r->next = cookie;
-	if (r->fd < 0 || (cookie && lseek(r->fd, (off_t)cookie, SEEK_SET) < 0)) {
+	if (r->fd < 0 ||
+	    (cookie && lseek(r->fd, (off_t)cookie, SEEK_SET) < 0)) {
 		int err = r->fd < 0 ? r->fd : -errno;
 
 		reading_free(r);
@@ -262,10 +263,10 @@ static bool stream_shows(struct reading *r, const struct raw_dirent *de,
 static int stream_emit(struct caller *c, struct reading *r,
 		       const struct raw_dirent *de)
 {
-	struct dirsnap_entry e = {
-		.name = de->name,
-		.ino = layer_ino(c->o->layers[REF_UPPER], de->ino),
-		.cookie = (uint64_t)de->off};
+	struct dirsnap_entry e = { .name = de->name,
+				   .ino = layer_ino(c->o->layers[REF_UPPER],
+						    de->ino),
+				   .cookie = (uint64_t)de->off };
 
 	if (!stream_shows(r, de, &e.type))
 		return 0;
@@ -342,10 +343,10 @@ static int snapshot_read(struct caller *c, struct reading *r, uint64_t cookie)
 	}
 	for (size_t i = dirmerge_seek(r->merged, cookie);
 	     dirmerge_get(r->merged, i, &m); i++) {
-		struct dirsnap_entry e = {.name = m.name,
-					  .ino = m.ino,
-					  .type = m.type,
-					  .cookie = m.cookie + 1};
+		struct dirsnap_entry e = { .name = m.name,
+					   .ino = m.ino,
+					   .type = m.type,
+					   .cookie = m.cookie + 1 };
 
 		if (fix && m.upper)
 			e.ino = true_ino(d.ent->fd, m.name, m.ino);
@@ -359,11 +360,11 @@ int dirsnap_read(struct overlay *o, struct inode *dir, uint64_t cookie,
 		 bool exact_ino, dirsnap_emit_fn emit, void *ctx)
 {
 	struct itable_view v;
-	struct caller c = {.o = o,
-			   .v = &v,
-			   .exact_ino = exact_ino,
-			   .emit = emit,
-			   .ctx = ctx};
+	struct caller c = { .o = o,
+			    .v = &v,
+			    .exact_ino = exact_ino,
+			    .emit = emit,
+			    .ctx = ctx };
 	struct reading *r;
 	bool stream;
 	int err = 0;

@@ -167,8 +167,8 @@ static int enter_mode(struct overlay *o, struct inode *i, int fd,
 static int enter(struct overlay *o, struct inode *i, int flags, int fd,
 		 struct file_opened *out)
 {
-	struct file_opened res = {.fh = 0};
-	struct handle h = {.flags = (uint32_t)flags};
+	struct file_opened res = { .fh = 0 };
+	struct handle h = { .flags = (uint32_t)flags };
 	int r = enter_mode(o, i, fd, &res);
 
 	if (r < 0) {

@@ -3,8 +3,8 @@
 #define VEFS_FS_FUSE_H
 
 /*
- * fuse - the overlay as the kernel's FUSE protocol asks for it. Its .c is the
- * one file that knows libfuse.
+ * fuse - the overlay as the kernel's FUSE protocol asks for it. It and what it
+ * is made of (fuse*.c) are all that knows libfuse.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -22,8 +22,8 @@ struct direction {
 	map_fn uid, gid;
 };
 
-static const struct direction out_ward = {ids_uid_out, ids_gid_out};
-static const struct direction in_ward = {ids_uid_in, ids_gid_in};
+static const struct direction out_ward = { ids_uid_out, ids_gid_out };
+static const struct direction in_ward = { ids_uid_in, ids_gid_in };
 
 static uint32_t map(const struct options_idmap *m, uint32_t id, bool out,
 		    uint32_t missing)
@@ -114,7 +114,7 @@ static ssize_t caps_translate(const struct ids *ids,
 			      const struct direction *dir, unsigned char *value,
 			      size_t size)
 {
-	struct vfs_ns_cap_data caps = {.rootid = 0};
+	struct vfs_ns_cap_data caps = { .rootid = 0 };
 	uint32_t magic, id;
 
 	if (size != XATTR_CAPS_SZ_2 && size != XATTR_CAPS_SZ_3)

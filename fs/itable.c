@@ -136,9 +136,9 @@ static struct itable_rec *rec_of(const struct itable *t, const struct inode *i)
 static const uint8_t *blob_of(const struct itable *t,
 			      const struct itable_rec *rec)
 {
-	return arena_at(&t->blob_mem,
-			atomic_load_explicit(&rec->blob, memory_order_relaxed) >>
-				16);
+	return arena_at(
+		&t->blob_mem,
+		atomic_load_explicit(&rec->blob, memory_order_relaxed) >> 16);
 }
 
 static uint16_t blob_len(const struct itable_rec *rec)
@@ -500,8 +500,8 @@ static void seed_close(const struct itable_seed *seed)
 int itable_intern(struct itable *t, const struct itable_seed *seed,
 		  struct inode **out)
 {
-	const struct ref *key =
-		ref_is(&seed->upper) ? &seed->upper : &seed->lower[0];
+	const struct ref *key = ref_is(&seed->upper) ? &seed->upper
+						     : &seed->lower[0];
 	struct inode *i;
 	bool known;
 	int r = 0;
@@ -599,8 +599,7 @@ void itable_view(struct itable *t, struct inode *i, struct itable_view *v)
 	lock_release(&i->lock);
 }
 
-void itable_view_lower(const struct itable_view *v, unsigned n,
-		       struct ref *out)
+void itable_view_lower(const struct itable_view *v, unsigned n, struct ref *out)
 {
 	const uint8_t *p = v->blob + 2;
 	unsigned skip = n + (v->flags & INODE_UPPER ? 1u : 0u);

@@ -51,22 +51,22 @@ enum {
 /* Private part. Everything but `lock` belongs to the table or iomode. */
 struct inode {
 	struct lock lock;
-	uint32_t refs;	    /* pins and children; table mutex */
-	uint32_t hash_next; /* table mutex */
-	uint32_t n_cached;  /* open files in cached mode; lock */
-	uint32_t n_pass;    /* open files by passthrough; lock */
-	uint8_t hashed;	    /* table mutex */
-	uint8_t copying;    /* a copy-up is under way; copyup.c's */
-	uint8_t pass_lower; /* n_pass and backing are the lower's; lock */
+	uint32_t refs;	     /* pins and children; table mutex */
+	uint32_t hash_next;  /* table mutex */
+	uint32_t n_cached;   /* open files in cached mode; lock */
+	uint32_t n_pass;     /* open files by passthrough; lock */
+	uint8_t hashed;	     /* table mutex */
+	uint8_t copying;     /* a copy-up is under way; copyup.c's */
+	uint8_t pass_lower;  /* n_pass and backing are the lower's; lock */
 	uint8_t stale_pages; /* written past the page cache; lock */
-	uint32_t in_ring; /* its backing id may be unused; backing.c's */
+	uint32_t in_ring;    /* its backing id may be unused; backing.c's */
 	uint32_t spare[9];
 };
 
 /* A consistent copy of what is known about an inode. */
 struct itable_view {
 	uint64_t nodeid;
-	uint64_t ino; /* outward */
+	uint64_t ino;	 /* outward */
 	uint32_t parent; /* index; 0 for the root */
 	uint32_t flags;
 	uint32_t type; /* S_IFMT bits */

@@ -12,7 +12,7 @@
 static int link_over(struct names_dir *d, int fd, const char *name)
 {
 	struct upper *u = d->o->upper;
-	struct upper_place to = {d->ent->fd, name, true};
+	struct upper_place to = { d->ent->fd, name, true };
 	char tmp[UPPER_TMP_MAX];
 	int r;
 

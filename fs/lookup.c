@@ -194,7 +194,7 @@ static int found_upper(struct search *s, struct layer_entry *e)
 {
 	struct lookup *l = s->out;
 	struct layer *layer = s->o->layers[REF_UPPER];
-	struct layer_marks m = {.opaque = false};
+	struct layer_marks m = { .opaque = false };
 	bool recorded = false;
 	int r;
 
@@ -207,8 +207,9 @@ static int found_upper(struct search *s, struct layer_entry *e)
 		return r;
 	if (!S_ISDIR(e->st.st_mode)) {
 		s->stop = true;
-		return l->flags & INODE_METACOPY ? find_data(s, &l->upper, recorded)
-						 : 0;
+		return l->flags & INODE_METACOPY
+			       ? find_data(s, &l->upper, recorded)
+			       : 0;
 	}
 	r = layer->ops->marks(layer, &e->ref, &m);
 	if (r < 0)
@@ -300,7 +301,7 @@ static int found_lower(struct search *s, struct layer *layer,
 		       struct layer_entry *e, bool more_below)
 {
 	struct lookup *l = s->out;
-	struct layer_marks m = {.opaque = false};
+	struct layer_marks m = { .opaque = false };
 	bool first = !(l->flags & INODE_UPPER) && l->n_lower == 0;
 	int r;
 
@@ -339,8 +340,8 @@ static int search_name(struct search *s, const struct ref *below, bool more)
 {
 	struct layer *layer = overlay_layer(s->o, below);
 	struct layer_entry e;
-	int r = layer->ops->lookup(layer, below, s->rename ? s->rename : s->name,
-				   &e);
+	int r = layer->ops->lookup(layer, below,
+				   s->rename ? s->rename : s->name, &e);
 
 	if (r == -ENODATA)
 		s->stop = true;
@@ -388,7 +389,8 @@ int lookup_name(struct overlay *o, const struct itable_view *dir,
 		const char *name, struct lookup *out)
 {
 	_cleanup_(search_end) struct search s = {
-		.o = o, .dir = dir, .name = name, .out = out};
+		.o = o, .dir = dir, .name = name, .out = out
+	};
 	int r;
 
 	r = search_upper(&s);
@@ -430,13 +432,13 @@ int lookup_below(struct overlay *o, const struct itable_view *dir,
 
 int lookup_root(struct overlay *o, struct lookup *out)
 {
-	_cleanup_(search_end) struct search s = {.o = o, .out = out};
+	_cleanup_(search_end) struct search s = { .o = o, .out = out };
 	int r = 0;
 
 	for (unsigned i = o->upper ? 0 : 1; i < o->n_layers && r == 0; i++) {
 		struct layer *layer = o->layers[i];
 		struct layer_entry e;
-		struct layer_marks m = {.opaque = false};
+		struct layer_marks m = { .opaque = false };
 
 		if (s.stop)
 			break;

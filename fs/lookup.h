@@ -11,16 +11,16 @@
 
 /* The answer about one name. Owns its refs until lookup_intern() or _end(). */
 struct lookup {
-	struct stat st;	 /* as it shows: numbers, links and owner outward */
-	uint64_t ino;	 /* outward */
-	uint32_t flags;	 /* INODE_ bits for the inode */
+	struct stat st; /* as it shows: numbers, links and owner outward */
+	uint64_t ino;	/* outward */
+	uint32_t flags; /* INODE_ bits for the inode */
 	int32_t link_delta;
 	struct ref upper;
 	struct ref *lower; /* n_lower of them; allocated */
 	unsigned n_lower;
 };
 
-#define LOOKUP_NONE ((struct lookup){.upper = {.fd = -1}})
+#define LOOKUP_NONE ((struct lookup){ .upper = { .fd = -1 } })
 
 /*
  * Look `name` up in the directory `dir`. 0 with *out filled; -ENOENT when no

@@ -28,8 +28,8 @@
  * leader is in poll(2).
  */
 #define DEPUTY_PERIOD CLOCK_MS
-#define STREAK 16	/* requests in a row without a wait: call for help */
-#define AT_ONCE 1500	/* ns; the request had been waiting for us */
+#define STREAK 16    /* requests in a row without a wait: call for help */
+#define AT_ONCE 1500 /* ns; the request had been waiting for us */
 #define PUSHED_OFF (20 * CLOCK_US) /* one busy round that took this long */
 #define PAUSE_MAX 4096		   /* requests without busy waiting */
 #define TRIM_AFTER_MS 2000
@@ -40,8 +40,8 @@ struct loop {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	unsigned term;
-	bool vacant; /* nobody leads */
-	bool deputy; /* one of the parked is it */
+	bool vacant;	/* nobody leads */
+	bool deputy;	/* one of the parked is it */
 	unsigned calls; /* helpers called and not yet come */
 	unsigned parked;
 	_Atomic unsigned served;
@@ -52,11 +52,11 @@ struct loop {
 struct worker {
 	struct loop *l;
 	unsigned char *buf;
-	size_t touched; /* bytes of buf that may be in memory */
-	int from;	/* the descriptor that the request came by */
-	bool near;	/* requests come within the busy wait's time */
-	bool missed;	/* the last busy wait was in vain */
-	unsigned pause; /* requests to come without busy waiting */
+	size_t touched;	  /* bytes of buf that may be in memory */
+	int from;	  /* the descriptor that the request came by */
+	bool near;	  /* requests come within the busy wait's time */
+	bool missed;	  /* the last busy wait was in vain */
+	unsigned pause;	  /* requests to come without busy waiting */
 	unsigned backoff; /* the next such pause comes from this */
 	unsigned term;
 	unsigned mark; /* what we last put into `served` */
@@ -158,7 +158,7 @@ static ssize_t take_busily(struct worker *w)
 static ssize_t sleep_for_request(struct worker *w)
 {
 	struct loop *l = w->l;
-	struct pollfd p = {.fd = l->cfg->fd, .events = POLLIN};
+	struct pollfd p = { .fd = l->cfg->fd, .events = POLLIN };
 	uint64_t limit = l->cfg->busy_poll * CLOCK_US;
 	uint64_t from = clock_now(), slept;
 	ssize_t n;
@@ -378,7 +378,7 @@ static void work(struct worker *w)
 static void *thread_main(void *arg)
 {
 	struct loop *l = arg;
-	struct worker w = {.l = l};
+	struct worker w = { .l = l };
 
 	if (l->cfg->thread_begin)
 		l->cfg->thread_begin(l->cfg->ctx);
@@ -395,7 +395,7 @@ static void *thread_main(void *arg)
 
 int loop_run(const struct loop_config *cfg)
 {
-	struct loop l = {.cfg = cfg, .vacant = true};
+	struct loop l = { .cfg = cfg, .vacant = true };
 	pthread_t threads[LOOP_THREADS_MAX];
 	pthread_condattr_t clock;
 	pthread_attr_t attr;

@@ -17,11 +17,11 @@
 #define LOOP_THREADS_MAX 64
 
 struct loop_config {
-	int fd;		      /* the device, reads of it block */
-	int fd_busy;	      /* the same, non-blocking */
-	unsigned threads;     /* 1..LOOP_THREADS_MAX */
-	unsigned busy_poll;   /* longest busy wait, us; 0: always sleep */
-	size_t buffer;	      /* bytes that a request can have */
+	int fd;		    /* the device, reads of it block */
+	int fd_busy;	    /* the same, non-blocking */
+	unsigned threads;   /* 1..LOOP_THREADS_MAX */
+	unsigned busy_poll; /* longest busy wait, us; 0: always sleep */
+	size_t buffer;	    /* bytes that a request can have */
 	int (*thread_begin)(void *ctx); /* in each thread, first; may be NULL */
 	/*
 	 * May this request take long? Another thread takes the lead before it

@@ -34,7 +34,7 @@ static int step(struct layer *l, struct layer_entry *at, const char *name,
 		bool *stop)
 {
 	struct layer_entry next;
-	struct layer_marks m = {.opaque = false};
+	struct layer_marks m = { .opaque = false };
 	int r;
 
 	if (is_dot(name) || !S_ISDIR(at->st.st_mode))

@@ -17,10 +17,10 @@ static const struct ioctl_known {
 	size_t size;
 	bool write;
 } ioctls[] = {
-	{FS_IOC_GETFLAGS, sizeof(int), false},
-	{FS_IOC_SETFLAGS, sizeof(int), true},
-	{FS_IOC_FSGETXATTR, sizeof(struct fsxattr), false},
-	{FS_IOC_FSSETXATTR, sizeof(struct fsxattr), true},
+	{ FS_IOC_GETFLAGS, sizeof(int), false },
+	{ FS_IOC_SETFLAGS, sizeof(int), true },
+	{ FS_IOC_FSGETXATTR, sizeof(struct fsxattr), false },
+	{ FS_IOC_FSSETXATTR, sizeof(struct fsxattr), true },
 };
 
 static const struct ioctl_known *ioctl_find(unsigned cmd)
@@ -36,7 +36,7 @@ int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
 {
 	const struct ioctl_known *k = ioctl_find(c->cmd);
 	_cleanup_close_ int fd = -1;
-	char arg[sizeof(struct fsxattr) + sizeof(long)] = {0};
+	char arg[sizeof(struct fsxattr) + sizeof(long)] = { 0 };
 	struct itable_view v;
 	int r;
 

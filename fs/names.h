@@ -17,8 +17,8 @@
 /* A directory that is in upper, for one operation. */
 struct names_dir {
 	struct overlay *o;
-	struct inode *inode;	  /* borrowed */
-	struct fdcache_ent *ent;  /* upper's directory */
+	struct inode *inode;	 /* borrowed */
+	struct fdcache_ent *ent; /* upper's directory */
 	struct itable_view v;
 };
 
@@ -29,8 +29,8 @@ struct names_dir {
 int names_dir_begin(struct names_dir *d, struct overlay *o, struct inode *dir);
 void names_dir_end(struct names_dir *d);
 #define NAMES_DIR(name)                                                        \
-	__attribute__((cleanup(names_dir_end))) struct names_dir name = {      \
-		.ent = NULL}
+	__attribute__((cleanup(                                                \
+		names_dir_end))) struct names_dir name = { .ent = NULL }
 
 /* May the guest use this name? 0, -EPERM, -EROFS. */
 int names_check(const struct overlay *o, const char *name);
@@ -68,8 +68,8 @@ int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 void names_victim_gone(struct names_victim *vi);
 void names_victim_end(struct names_victim *vi);
 #define NAMES_VICTIM(name)                                                     \
-	__attribute__((cleanup(names_victim_end))) struct names_victim name = { \
-		.pin = -1}
+	__attribute__((cleanup(                                                \
+		names_victim_end))) struct names_victim name = { .pin = -1 }
 
 /* The inode stands at this place now. */
 void names_moved(struct names_dir *to, struct inode *i, const char *name);

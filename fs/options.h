@@ -83,7 +83,7 @@ struct options {
 	bool suid, dev, exec; /* all true by default; nosuid nodev noexec */
 	bool noatime, allow_other, userxattr;
 	bool passthrough;	/* false: passthrough=off */
-	bool redirect_dir; /* false: no renaming of lower directories */
+	bool redirect_dir;	/* false: no renaming of lower directories */
 	bool xattr_permissions; /* xattr_permissions=2 (override_stat) */
 	bool foreground, debug, help, version;
 	char **unknown; /* words nobody knows, owned; n_unknown of them */

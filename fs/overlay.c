@@ -68,8 +68,9 @@ static int open_upper(struct overlay *o, char *err, size_t errlen)
 static int add_lower(struct overlay *o, const char *path, char *err,
 		     size_t errlen)
 {
-	struct dirlayer_config cfg = {
-		.path = path, .index = (uint8_t)o->n_layers, .fds = o->fds};
+	struct dirlayer_config cfg = { .path = path,
+				       .index = (uint8_t)o->n_layers,
+				       .fds = o->fds };
 	int r;
 
 	if (o->n_layers >= OVERLAY_LAYERS) {
@@ -145,8 +146,8 @@ int overlay_new(struct overlay **out, const struct options *opts, char *err,
 	if (!o)
 		return -ENOMEM;
 	o->opts = opts;
-	o->ids = (struct ids){&opts->uids, &opts->gids, opts->squash_uid,
-			      opts->squash_gid};
+	o->ids = (struct ids){ &opts->uids, &opts->gids, opts->squash_uid,
+			       opts->squash_gid };
 	err[0] = '\0';
 	r = make_tables(o);
 	if (r == 0)

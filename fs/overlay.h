@@ -46,7 +46,7 @@ struct overlay {
 	struct fdcache *fds;
 	struct backing *backing;
 	struct dirsnap_cache *listings;
-	struct upper *upper; /* NULL: read-only */
+	struct upper *upper;		      /* NULL: read-only */
 	struct layer *layers[OVERLAY_LAYERS]; /* by index; 0 is upper's */
 	unsigned n_layers;		      /* highest index + 1 */
 	struct ids ids;
@@ -97,7 +97,8 @@ static inline void overlay_dir_end(struct overlay_dir *d)
 /* A borrowed directory for one scope. */
 #define OVERLAY_DIR(name, overlay)                                             \
 	__attribute__((cleanup(overlay_dir_end))) struct overlay_dir name = {  \
-		.o = (overlay)}
+		.o = (overlay)                                                 \
+	}
 
 struct overlay_pin {
 	struct overlay *o;
@@ -112,7 +113,8 @@ static inline void overlay_pin_end(struct overlay_pin *p)
 /* A pinned inode for one scope. */
 #define OVERLAY_PIN(name, overlay)                                             \
 	__attribute__((cleanup(overlay_pin_end))) struct overlay_pin name = {  \
-		.o = (overlay)}
+		.o = (overlay)                                                 \
+	}
 
 /*
  * A device number that stands on disk for the guest's own 0:0, which would

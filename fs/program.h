@@ -11,8 +11,7 @@
 
 #include "fs/overlay.h"
 
-#define PROGRAM_DEFAULT                                                        \
-	"/usr:/bin:/sbin:/lib:/lib32:/lib64:/libx32:/opt:/boot"
+#define PROGRAM_DEFAULT "/usr:/bin:/sbin:/lib:/lib32:/lib64:/libx32:/opt:/boot"
 
 /* Does `name` in `parent` lie in a program tree? */
 bool program_covers(struct overlay *o, struct inode *parent, const char *name);

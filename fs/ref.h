@@ -26,7 +26,7 @@ struct ref {
 	uint8_t bytes[REF_BYTES];
 };
 
-#define REF_NONE ((struct ref){.fd = -1})
+#define REF_NONE ((struct ref){ .fd = -1 })
 
 static inline bool ref_is(const struct ref *r)
 {

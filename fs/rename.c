@@ -229,7 +229,8 @@ static int attempt(struct overlay *o, const struct rename_spec *spec,
 		   struct names_dir *from, struct names_dir *to)
 {
 	__attribute__((cleanup(move_end))) struct move m = {
-		.o = o, .spec = spec, .from = from, .to = to};
+		.o = o, .spec = spec, .from = from, .to = to
+	};
 	int r;
 
 	m.src.pin = m.dst.pin = -1;

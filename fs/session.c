@@ -40,9 +40,9 @@ static unsigned long mount_flags(const struct options *o)
 		bool on;
 		unsigned long flag;
 	} table[] = {
-		{o->readonly, MS_RDONLY}, {!o->suid, MS_NOSUID},
-		{!o->dev, MS_NODEV},	  {!o->exec, MS_NOEXEC},
-		{o->noatime, MS_NOATIME},
+		{ o->readonly, MS_RDONLY }, { !o->suid, MS_NOSUID },
+		{ !o->dev, MS_NODEV },	    { !o->exec, MS_NOEXEC },
+		{ o->noatime, MS_NOATIME },
 	};
 	unsigned long flags = 0;
 
@@ -112,7 +112,7 @@ static int clone_device(struct session *s)
 static int first_request(struct session *s)
 {
 	_cleanup_free_ char *buf = malloc(FUSE_REQUEST_MAX);
-	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	struct pollfd p = { .fd = s->fd, .events = POLLIN };
 
 	if (!buf)
 		return -ENOMEM;
@@ -221,7 +221,7 @@ static int serve(struct session *s)
 
 static void raise_limits(void)
 {
-	struct rlimit rl = {1 << 20, 1 << 20};
+	struct rlimit rl = { 1 << 20, 1 << 20 };
 
 	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 &&
 	    getrlimit(RLIMIT_NOFILE, &rl) == 0) {
@@ -269,7 +269,7 @@ static int prepare(struct session *s, char *err, size_t errlen)
 int session_run(const struct options *opts, void (*live)(void *ctx), void *ctx,
 		char *err, size_t errlen)
 {
-	struct session s = {.opts = opts, .fd = -1, .fd_busy = -1};
+	struct session s = { .opts = opts, .fd = -1, .fd_busy = -1 };
 	int r;
 
 	block_signals();

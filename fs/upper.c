@@ -110,7 +110,7 @@ int upper_new(struct upper **out, struct workdir *w, enum options_fsync fsync,
 	      struct fdcache *fds, char *err, size_t errlen)
 {
 	struct upper *u = calloc(1, sizeof(*u));
-	struct dirlayer_config cfg = {.index = REF_UPPER, .fds = fds};
+	struct dirlayer_config cfg = { .index = REF_UPPER, .fds = fds };
 	int r;
 
 	if (!u) {

@@ -18,7 +18,7 @@
 #include "fs/base/fdio.h"
 
 /* What may stand in a work directory: ours, and the kernel overlayfs's. */
-static const char *const known[] = {"work", "index", "incompat"};
+static const char *const known[] = { "work", "index", "incompat" };
 
 /* Removing. */
 
@@ -109,7 +109,8 @@ static int open_common(const char *path)
 			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree >= 0)
 		return fdio_openat(tree, ".", O_RDONLY | O_DIRECTORY, 0);
-	return fdio_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	tree = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return tree < 0 ? -errno : TAKE_FD(tree);
 }
 
 static int open_pair(struct workdir *w, char *upper, char *work)
@@ -192,7 +193,7 @@ static int open_sub(int dirfd, const char *name, bool empty)
  */
 static int lock_patiently(int fd)
 {
-	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 
 	for (int tries = 0; tries < 250; tries++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -258,8 +259,8 @@ int workdir_open(struct workdir *out, const char *upper, const char *work,
 		    "must be in the same filesystem and mount as the upper "
 		    "directory");
 	else if (r < 0)
-		say(err, errlen, r, w.upperfd < 0 ? "upper directory"
-						  : "work directory",
+		say(err, errlen, r,
+		    w.upperfd < 0 ? "upper directory" : "work directory",
 		    w.upperfd < 0 ? upper : work, NULL);
 	else
 		r = fill(&w, work, err, errlen);
@@ -273,7 +274,7 @@ int workdir_open(struct workdir *out, const char *upper, const char *work,
 
 void workdir_close(struct workdir *w)
 {
-	int *const fds[] = {&w->upperfd, &w->workfd, &w->indexfd, &w->lockfd};
+	int *const fds[] = { &w->upperfd, &w->workfd, &w->indexfd, &w->lockfd };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
 		if (*fds[i] >= 0)

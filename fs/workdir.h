@@ -20,10 +20,8 @@ struct workdir {
 };
 
 #define WORKDIR_NONE                                                           \
-	((struct workdir){.upperfd = -1,                                       \
-			  .workfd = -1,                                        \
-			  .indexfd = -1,                                       \
-			  .lockfd = -1})
+	((struct workdir){                                                     \
+		.upperfd = -1, .workfd = -1, .indexfd = -1, .lockfd = -1 })
 
 /*
  * Open and lock. Returns 0, or -errno with a sentence in err[errlen]:

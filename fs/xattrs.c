@@ -39,8 +39,7 @@ void xattrs_use_user(bool on)
 	family = on ? FAMILY_USER : FAMILY_TRUSTED;
 }
 
-static const char *full_of(int fam, const char *mark,
-			   char buf[XATTRS_NAME_MAX])
+static const char *full_of(int fam, const char *mark, char buf[XATTRS_NAME_MAX])
 {
 	snprintf(buf, XATTRS_NAME_MAX, "%s%s", families[fam], mark);
 	return buf;
@@ -115,7 +114,7 @@ static int marks_one(int fd, const char *name, const char *mark,
 
 int xattrs_marks_get(int fd, struct layer_marks *out)
 {
-	struct layer_marks m = {.opaque = false};
+	struct layer_marks m = { .opaque = false };
 	_cleanup_free_ char *big = NULL;
 	char small[512], *names = small;
 	ssize_t n = xattrio_list(fd, small, sizeof(small));
@@ -129,7 +128,8 @@ int xattrs_marks_get(int fd, struct layer_marks *out)
 		n = 0;
 	if (n < 0)
 		return (int)n;
-	for (const char *p = names; p < names + n && r == 0; p += strlen(p) + 1) {
+	for (const char *p = names; p < names + n && r == 0;
+	     p += strlen(p) + 1) {
 		const char *mark = strip_family(p);
 
 		if (mark)
@@ -176,18 +176,17 @@ static int record_parse(const struct record_disk *d, ssize_t n,
 	return 1;
 }
 
-int xattrs_record_getat(int dirfd, const char *name,
-			struct xattrs_record *out)
+int xattrs_record_getat(int dirfd, const char *name, struct xattrs_record *out)
 {
 	struct record_disk d;
-	ssize_t n = xattrs_private_getat(dirfd, name, XATTRS_RECORD, &d,
-					 sizeof(d));
+	ssize_t n =
+		xattrs_private_getat(dirfd, name, XATTRS_RECORD, &d, sizeof(d));
 
 	if (n == -ENODATA) {
 		n = xattrs_private_getat(dirfd, name, XATTRS_METACOPY, NULL, 0);
 		if (n < 0)
 			return n == -ENODATA || n == -EOPNOTSUPP ? 0 : (int)n;
-		*out = (struct xattrs_record){.metacopy = true};
+		*out = (struct xattrs_record){ .metacopy = true };
 		return 1;
 	}
 	if (n == -EOPNOTSUPP)

@@ -30,10 +30,10 @@
 
 /* What an inode in upper that came from below remembers. */
 struct xattrs_record {
-	uint64_t ino;	   /* its outward inode number */
+	uint64_t ino;	    /* its outward inode number */
 	int32_t link_delta; /* links shown = upper's + this (indexed) */
-	bool metacopy;	   /* its data is still the lower's */
-	bool indexed;	   /* it has a name in work/index */
+	bool metacopy;	    /* its data is still the lower's */
+	bool indexed;	    /* it has a name in work/index */
 };
 
 /* Keep marks in user.overlay.* from now on; before any thread starts. */
@@ -59,8 +59,7 @@ bool xattrs_is_marked(int fd);
  * or of a newer version. A kernel overlayfs's metacopy mark gives a record
  * with ino 0.
  */
-int xattrs_record_getat(int dirfd, const char *name,
-			struct xattrs_record *out);
+int xattrs_record_getat(int dirfd, const char *name, struct xattrs_record *out);
 int xattrs_record_get(int fd, struct xattrs_record *out);
 int xattrs_record_set(int fd, const struct xattrs_record *rec);
 

@@ -77,7 +77,7 @@ static int run(const struct options *o, struct waiter *w)
 /* In the background: wait for the byte that says live, or for the end. */
 static int run_detached(const struct options *o)
 {
-	struct waiter w = {.fd = -1};
+	struct waiter w = { .fd = -1 };
 	int pipefd[2], status;
 	ssize_t n;
 	pid_t pid;
@@ -109,7 +109,7 @@ static int run_detached(const struct options *o)
 
 static int start(const struct options *o)
 {
-	struct waiter none = {.fd = -1};
+	struct waiter none = { .fd = -1 };
 
 	for (size_t i = 0; i < o->n_unknown; i++)
 		log_warn("option '%s' is not known, ignored", o->unknown[i]);

@@ -12,8 +12,8 @@
  * a free piece are in that class's list, newest first; a slab is in the list
  * exactly while it is in use and has a free piece.
  */
-static const uint16_t sizes[] = {32,  48,  64,	96,   128,  192,
-				 256, 512, 1024, 2048, 4096, 8192};
+static const uint16_t sizes[] = { 32,  48,  64,	  96,	128,  192,
+				  256, 512, 1024, 2048, 4096, 8192 };
 #define CLASSES ARRAY_SIZE(sizes)
 #define MAX_PIECES (ARENA_SLAB / 32)
 #define NONE UINT32_MAX
@@ -27,7 +27,7 @@ struct slab {
 
 struct arena {
 	const struct shm *mem;
-	uint8_t *class_of; /* in the region */
+	uint8_t *class_of;	       /* in the region */
 	uint32_t first, count, lowest; /* slabs: usable from, end, hint */
 	struct slab **slabs;
 	uint32_t heads[CLASSES];
@@ -190,6 +190,8 @@ int arena_mark(struct arena *a, uint64_t off)
 		return -EUCLEAN;
 	c = a->class_of[i] - 1u;
 	p = (unsigned)(off % ARENA_SLAB) / sizes[c];
+	if (p >= pieces(c) || off % ARENA_SLAB % sizes[c])
+		return -EUCLEAN;
 	s = a->slabs[i];
 	if (!s)
 		s = slab_open(a, c, (uint32_t)i);

@@ -18,6 +18,10 @@ const char *fdio_proc(char buf[FDIO_PROC_MAX], int fd)
 
 	for (const char *p = prefix; *p; p++)
 		*out++ = *p;
+	if (fd < 0) {
+		*out++ = '-';
+		fd = 0;
+	}
 	do {
 		digits[n++] = (char)('0' + fd % 10);
 		fd /= 10;
@@ -31,16 +35,25 @@ const char *fdio_proc(char buf[FDIO_PROC_MAX], int fd)
 int fdio_reopen(int fd, int flags)
 {
 	char path[FDIO_PROC_MAX];
-	int new = open(fdio_proc(path, fd), flags | O_CLOEXEC);
+	int new;
 
+	if (fd < 0)
+		return -EBADF;
+	new = open(fdio_proc(path, fd), flags | O_CLOEXEC);
 	return new < 0 ? -errno : new;
 }
 
 int fdio_openat(int dirfd, const char *name, int flags, mode_t mode)
 {
-	int fd = openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
+		.mode = flags & (O_CREAT | __O_TMPFILE) ? mode : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+			   RESOLVE_NO_XDEV,
+	};
+	long fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 
-	return fd < 0 ? -errno : fd;
+	return fd < 0 ? -errno : (int)fd;
 }
 
 int fdio_open_beneath(int dirfd, const char *path, int flags)

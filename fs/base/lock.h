@@ -24,9 +24,9 @@ static inline void lock_acquire(struct lock *l)
 {
 	uint32_t idle = 0;
 
-	if (!atomic_compare_exchange_strong_explicit(
-		    &l->word, &idle, 1, memory_order_acquire,
-		    memory_order_relaxed))
+	if (!atomic_compare_exchange_strong_explicit(&l->word, &idle, 1,
+						     memory_order_acquire,
+						     memory_order_relaxed))
 		lock_sleep(l);
 }
 

@@ -21,6 +21,15 @@ struct xattrio_args {
 	uint32_t flags;
 };
 
+/*
+ * errno after a call by /proc: the link is missing when nothing is open
+ * there. (Nothing else gives ENOENT here.)
+ */
+static int proc_error(void)
+{
+	return errno == ENOENT ? -EBADF : -errno;
+}
+
 ssize_t xattrio_get(int fd, const char *name, void *buf, size_t size)
 {
 	char path[FDIO_PROC_MAX];
@@ -28,7 +37,7 @@ ssize_t xattrio_get(int fd, const char *name, void *buf, size_t size)
 
 	if (n < 0 && errno == EBADF)
 		n = getxattr(fdio_proc(path, fd), name, buf, size);
-	return n < 0 ? -errno : n;
+	return n < 0 ? proc_error() : n;
 }
 
 ssize_t xattrio_list(int fd, char *buf, size_t size)
@@ -38,7 +47,7 @@ ssize_t xattrio_list(int fd, char *buf, size_t size)
 
 	if (n < 0 && errno == EBADF)
 		n = listxattr(fdio_proc(path, fd), buf, size);
-	return n < 0 ? -errno : n;
+	return n < 0 ? proc_error() : n;
 }
 
 int xattrio_set(int fd, const char *name, const void *buf, size_t size,
@@ -49,7 +58,7 @@ int xattrio_set(int fd, const char *name, const void *buf, size_t size,
 
 	if (r < 0 && errno == EBADF)
 		r = setxattr(fdio_proc(path, fd), name, buf, size, flags);
-	return r < 0 ? -errno : 0;
+	return r < 0 ? proc_error() : 0;
 }
 
 int xattrio_remove(int fd, const char *name)
@@ -59,7 +68,7 @@ int xattrio_remove(int fd, const char *name)
 
 	if (r < 0 && errno == EBADF)
 		r = removexattr(fdio_proc(path, fd), name);
-	return r < 0 ? -errno : 0;
+	return r < 0 ? proc_error() : 0;
 }
 
 ssize_t xattrio_getat(int dirfd, const char *name, const char *attr, void *buf,

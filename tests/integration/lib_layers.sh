@@ -30,7 +30,7 @@ fill_random() {
 # Everything of a tree that a guest must not change, as one text.
 tree_of() {
 	(
-		cd "$1"
+		cd "$1" || exit
 		find . -printf '%p %y %m %U %G %T@ %C@ %l ' -type f -printf '%s %n' \
 			-o -printf '\n' | sort
 		find . -type f -size -8192k -print0 | sort -z |

@@ -13,7 +13,7 @@
 #	3 fs/fuse, fs/session
 #	4 tools
 #	5 tests, bench
-# Only fs/fuse.c knows libfuse's header. Below the tools nobody ends the
+# Only fs/fuse*.c know libfuse's header. Below the tools nobody ends the
 # process. A module is stem.c and stem.h, its global names begin with stem.
 # Prints what breaks a rule, as FILE: WHAT; exits non-zero when something did.
 set -u
@@ -37,7 +37,7 @@ floor_of()
 	case $1 in
 	fs/base/*) echo 0 ;;
 	quota/* | templates/*) echo 1 ;;
-	fs/fuse.[ch] | fs/session.[ch]) echo 3 ;;
+	fs/fuse*.[ch] | fs/session.[ch]) echo 3 ;;
 	fs/*) echo 2 ;;
 	tools/*) echo 4 ;;
 	tests/* | bench/*) echo 5 ;;
@@ -91,8 +91,8 @@ check_includes()
 		sed -E 's/:[^"]*"([^"]*)".*/:\1/')
 
 	while read -r file; do
-		[ "$file" = fs/fuse.c ] ||
-			broken "$file: includes libfuse, only fs/fuse.c may"
+		[[ $file == fs/fuse*.[ch] ]] ||
+			broken "$file: includes libfuse, only fs/fuse*.c may"
 	done < <(files -name '*.[ch]' | xargs -r grep -lE \
 		'include[[:space:]]*[<"](fuse3/)?fuse(_[a-z]+)?\.h[>"]')
 }

@@ -198,10 +198,8 @@ int main(int argc, char *argv[])
 	unsigned failed, skipped, run;
 	SRunner *runner;
 
-	if (set_up())
-		return 2;
 	runner = make_runner(argc, argv);
-	if (!runner)
+	if (!runner || set_up())
 		return 2;
 
 	fflush(stdout);

@@ -242,7 +242,7 @@ static int run_append_race(int argc, char **argv)
  */
 static int run_direct(int argc, char **argv)
 {
-	char *buf = aligned_alloc(BLOCK, BLOCK);
+	static char buf[BLOCK] __attribute__((aligned(BLOCK)));
 	char seen[BLOCK];
 	int d = open(argv[1], O_RDWR | O_DIRECT | O_CLOEXEC);
 	int fd = open(argv[1], O_RDWR | O_CLOEXEC);
@@ -266,7 +266,6 @@ static int run_direct(int argc, char **argv)
 		return vt_errno("direct read");
 	if (memcmp(seen, buf, BLOCK) != 0)
 		return vt_fail("a direct read misses the buffered write");
-	free(buf);
 	return 0;
 }
 

@@ -315,8 +315,9 @@ static int run_rewind(int argc, char **argv)
 	(void)argc;
 	if (!d || dir < 0)
 		return vt_errno("open");
-	while (readdir(d))
-		continue;
+	do
+		e = readdir(d);
+	while (e);
 	if (touch_at(dir, "rewound") != 0 || unlinkat(dir, argv[2], 0) != 0)
 		return vt_errno("change");
 	rewinddir(d);
@@ -337,6 +338,7 @@ static int run_removed_dir(int argc, char **argv)
 	struct listing l = { 0 };
 	int fd = open_dir(argv[1]);
 	struct stat st;
+	int bad = 0;
 
 	(void)argc;
 	if (fd < 0)
@@ -344,13 +346,15 @@ static int run_removed_dir(int argc, char **argv)
 	if (rmdir(argv[1]) != 0)
 		return vt_errno("rmdir");
 	if (listing_rest(&l, fd, 4096) != 0 && errno != ENOENT)
-		return vt_errno("getdents");
+		bad = vt_errno("getdents");
 	for (size_t i = 0; i < l.n; i++)
 		if (strcmp(l.entry[i].name, ".") != 0 &&
 		    strcmp(l.entry[i].name, "..") != 0)
-			return vt_fail("%s in a removed folder",
-				       l.entry[i].name);
+			bad = vt_fail("%s in a removed folder",
+				      l.entry[i].name);
 	listing_free(&l);
+	if (bad)
+		return 1;
 	if (touch_at(fd, "new") == 0 || errno != ENOENT)
 		return vt_fail("a file made in a removed folder");
 	return fstat(fd, &st) == 0 ? 0 : vt_errno("fstat");

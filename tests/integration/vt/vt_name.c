@@ -180,15 +180,15 @@ static int run_fdlink(int argc, char **argv)
  */
 static int run_handle(int argc, char **argv)
 {
-	struct {
-		struct file_handle h;
-		unsigned char room[MAX_HANDLE_SZ];
-	} fh = { .h.handle_bytes = MAX_HANDLE_SZ };
+	char room[sizeof(struct file_handle) + MAX_HANDLE_SZ]
+		__attribute__((aligned(8)));
+	struct file_handle *fh = (void *)room;
 	struct stat a, b;
 	int mount_id, dir, fd;
 
 	(void)argc;
-	if (name_to_handle_at(AT_FDCWD, argv[2], &fh.h, &mount_id, 0) != 0) {
+	fh->handle_bytes = MAX_HANDLE_SZ;
+	if (name_to_handle_at(AT_FDCWD, argv[2], fh, &mount_id, 0) != 0) {
 		if (errno != EOPNOTSUPP)
 			return vt_errno("name_to_handle_at");
 		puts("none");
@@ -197,7 +197,7 @@ static int run_handle(int argc, char **argv)
 	dir = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return vt_errno("open");
-	fd = open_by_handle_at(dir, &fh.h, O_RDONLY | O_CLOEXEC);
+	fd = open_by_handle_at(dir, fh, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return vt_errno("open_by_handle_at");
 	if (fstat(fd, &a) != 0 || stat(argv[2], &b) != 0)

@@ -47,7 +47,9 @@ static int list_pids(const char *text, int print)
 	struct dirent *e;
 	int found = 0;
 
-	while (proc && (e = readdir(proc))) {
+	if (!proc)
+		return 0;
+	while ((e = readdir(proc))) {
 		char path[300], line[65536];
 		ssize_t n;
 		int fd;

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/fuseattr.h"
+
+#include <limits.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/exattr.h"
+#include "fs/misc.h"
+
+void fuseattr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct stat st;
+	int r;
+	FUSEREQ_PIN(p, req, ino)
+
+	(void)fi;
+	r = attr_get(fusereq_overlay(req), p.inode, &st);
+	if (r < 0)
+		fusereq_err(req, r);
+	else
+		fusereq_attr(req, p.inode, &st);
+}
+
+void fuseattr_statx(fuse_req_t req, fuse_ino_t ino, int flags, int mask,
+		    struct fuse_file_info *fi)
+{
+	struct statx sx;
+	int r;
+	FUSEREQ_PIN(p, req, ino)
+
+	(void)fi;
+	(void)mask;
+	r = attr_statx(fusereq_overlay(req), p.inode, &sx);
+	if (r < 0)
+		fusereq_err(req, r);
+	else
+		fuse_reply_statx(req, flags, &sx, fusereq_ttl(req, p.inode));
+}
+
+static struct timespec time_of(int valid, int set, int now,
+			       const struct timespec *t)
+{
+	if (!(valid & set))
+		return (struct timespec){ .tv_nsec = UTIME_OMIT };
+	if (valid & now)
+		return (struct timespec){ .tv_nsec = UTIME_NOW };
+	return *t;
+}
+
+void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
+		      int valid, struct fuse_file_info *fi)
+{
+	struct attr_change c = {
+		.mode = valid & FUSE_SET_ATTR_MODE,
+		.uid = valid & FUSE_SET_ATTR_UID,
+		.gid = valid & FUSE_SET_ATTR_GID,
+		.size = valid & FUSE_SET_ATTR_SIZE,
+		.atime = valid & FUSE_SET_ATTR_ATIME,
+		.mtime = valid & FUSE_SET_ATTR_MTIME,
+		.kill_priv = valid & FUSE_SET_ATTR_KILL_SUID,
+		.new_mode = attr->st_mode & 07777,
+		.new_uid = attr->st_uid,
+		.new_gid = attr->st_gid,
+		.new_size = attr->st_size,
+	};
+	struct stat st;
+	int r;
+	FUSEREQ_PIN(p, req, ino)
+
+	c.times[0] = time_of(valid, FUSE_SET_ATTR_ATIME,
+			     FUSE_SET_ATTR_ATIME_NOW, &attr->st_atim);
+	c.times[1] = time_of(valid, FUSE_SET_ATTR_MTIME,
+			     FUSE_SET_ATTR_MTIME_NOW, &attr->st_mtim);
+	if (c.size && fi)
+		c.fh = fi->fh;
+	r = attr_set(fusereq_overlay(req), p.inode, &c, &st);
+	if (r < 0)
+		fusereq_err(req, r);
+	else
+		fusereq_attr(req, p.inode, &st);
+}
+
+void fuseattr_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	char target[PATH_MAX];
+	int r;
+	FUSEREQ_PIN(p, req, ino)
+
+	r = misc_readlink(fusereq_overlay(req), p.inode, target,
+			  sizeof(target));
+	if (r < 0)
+		fusereq_err(req, r);
+	else
+		fuse_reply_readlink(req, target);
+}
+
+/* Extended attributes. */
+
+static void reply_xattr(fuse_req_t req, const char *buf, size_t size, ssize_t n)
+{
+	if (n < 0)
+		fusereq_err(req, (int)n);
+	else if (size == 0)
+		fuse_reply_xattr(req, (size_t)n);
+	else
+		fuse_reply_buf(req, buf, (size_t)n);
+}
+
+void fuseattr_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		       size_t size)
+{
+	_cleanup_free_ char *buf = size ? malloc(size) : NULL;
+	FUSEREQ_PIN(p, req, ino)
+
+	reply_xattr(req, buf, size,
+		    size && !buf ? -ENOMEM
+				 : exattr_get(fusereq_overlay(req), p.inode,
+					      name, buf, size));
+}
+
+void fuseattr_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	_cleanup_free_ char *buf = size ? malloc(size) : NULL;
+	FUSEREQ_PIN(p, req, ino)
+
+	reply_xattr(req, buf, size,
+		    size && !buf ? -ENOMEM
+				 : exattr_list(fusereq_overlay(req), p.inode,
+					       buf, size));
+}
+
+void fuseattr_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
+		       const char *value, size_t size, int flags)
+{
+	struct exattr_value v = { value, size, flags };
+	FUSEREQ_PIN(p, req, ino)
+
+	fusereq_err(req, exattr_set(fusereq_overlay(req), p.inode, name, &v));
+}
+
+void fuseattr_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	FUSEREQ_PIN(p, req, ino)
+
+	fusereq_err(req, exattr_remove(fusereq_overlay(req), p.inode, name));
+}
+
+void fuseattr_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct statvfs st;
+	int r = misc_statfs(fusereq_overlay(req), &st);
+
+	(void)ino;
+	if (r < 0)
+		fusereq_err(req, r);
+	else
+		fuse_reply_statfs(req, &st);
+}
