@@ -9,6 +9,7 @@
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
 #include "fs/file.h"
+#include "fs/itableset.h"
 
 void attr_shape(const struct overlay *o, const struct attr_shape *s,
 		struct stat *st)
@@ -207,7 +208,7 @@ static int apply(struct overlay *o, const struct itable_view *v, int fd,
 void attr_not_plain(struct overlay *o, struct inode *i)
 {
 	lock_acquire(&i->lock);
-	itable_set_flags_locked(o->inodes, i, 0, INODE_PLAIN | INODE_BARE);
+	itableset_flags_locked(o->inodes, i, 0, INODE_PLAIN | INODE_BARE);
 	lock_release(&i->lock);
 }
 

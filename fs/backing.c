@@ -6,6 +6,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
+#include "fs/itableset.h"
 
 /* From include/uapi/linux/fuse.h of Linux 6.9. */
 struct backing_map {
@@ -64,14 +65,14 @@ bool backing_available(const struct backing *b)
 int backing_get_locked(struct overlay *o, struct inode *i, int fd)
 {
 	struct backing_map map = { .fd = fd };
-	int32_t id = itable_backing_locked(o->inodes, i);
+	int32_t id = itableset_backing_get_locked(o->inodes, i);
 
 	if (id > 0)
 		return id;
 	id = ioctl(o->backing->channel, BACKING_OPEN, &map);
 	if (id <= 0)
 		return id < 0 ? -errno : -EIO;
-	itable_set_backing_locked(o->inodes, i, id);
+	itableset_backing_locked(o->inodes, i, id);
 	return id;
 }
 
@@ -86,11 +87,11 @@ static void unregister(const struct overlay *o, int32_t id)
 
 void backing_drop_locked(struct overlay *o, struct inode *i)
 {
-	int32_t id = itable_backing_locked(o->inodes, i);
+	int32_t id = itableset_backing_get_locked(o->inodes, i);
 
 	if (id <= 0)
 		return;
-	itable_set_backing_locked(o->inodes, i, 0);
+	itableset_backing_locked(o->inodes, i, 0);
 	unregister(o, id);
 }
 

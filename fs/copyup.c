@@ -13,6 +13,7 @@
 #include "fs/copydata.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
+#include "fs/itableset.h"
 #include "fs/lookup.h"
 #include "fs/lowerpath.h"
 #include "fs/xattrs.h"
@@ -221,7 +222,7 @@ static int keep_unnamed(struct job *j, int fd)
 	if (pin < 0)
 		return pin;
 	lock_acquire(&j->inode->lock);
-	itable_set_pin_locked(j->o->inodes, j->inode, pin);
+	itableset_pin_locked(j->o->inodes, j->inode, pin);
 	lock_release(&j->inode->lock);
 	return 0;
 }
@@ -270,13 +271,13 @@ static int adopt(struct job *j, int fd)
 	if (j->rec.indexed)
 		set |= INODE_INDEXED;
 	lock_acquire(&j->inode->lock);
-	r = itable_set_upper_locked(t, j->inode, &up);
+	r = itableset_upper_locked(t, j->inode, &up);
 	if (r == 0) {
-		itable_set_flags_locked(t, j->inode, set, 0);
-		itable_set_link_delta_locked(t, j->inode, j->rec.link_delta);
+		itableset_flags_locked(t, j->inode, set, 0);
+		itableset_link_delta_locked(t, j->inode, j->rec.link_delta);
 		if (!S_ISDIR(j->st.st_mode) && !j->rec.metacopy) {
-			itable_set_flags_locked(t, j->inode, 0, INODE_METACOPY);
-			itable_drop_lowers_locked(t, j->inode);
+			itableset_flags_locked(t, j->inode, 0, INODE_METACOPY);
+			itableset_drop_lowers_locked(t, j->inode);
 		}
 	}
 	lock_release(&j->inode->lock);
@@ -367,8 +368,8 @@ static int bring_data(struct job *j)
 	if (r < 0)
 		return r;
 	lock_acquire(&j->inode->lock);
-	itable_set_flags_locked(j->o->inodes, j->inode, 0, INODE_METACOPY);
-	itable_drop_lowers_locked(j->o->inodes, j->inode);
+	itableset_flags_locked(j->o->inodes, j->inode, 0, INODE_METACOPY);
+	itableset_drop_lowers_locked(j->o->inodes, j->inode);
 	lock_release(&j->inode->lock);
 	overlay_attr_stale(j->o, j->inode);
 	return 0;
@@ -487,7 +488,7 @@ int copyup_mark_impure(struct overlay *o, struct inode *dir)
 	if (r < 0)
 		return r;
 	lock_acquire(&dir->lock);
-	itable_set_flags_locked(o->inodes, dir, INODE_IMPURE, 0);
+	itableset_flags_locked(o->inodes, dir, INODE_IMPURE, 0);
 	lock_release(&dir->lock);
 	dirsnap_changed(o, dir);
 	return 0;

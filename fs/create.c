@@ -11,6 +11,7 @@
 #include "fs/base/fdio.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
+#include "fs/itableset.h"
 #include "fs/names.h"
 #include "fs/xattrs.h"
 
@@ -136,7 +137,7 @@ int create(struct overlay *o, struct inode *parent, const char *name,
 {
 	struct create_result res = { .fd = -1 };
 	_cleanup_close_ int fd = -1;
-	struct create_spec disk;
+	struct create_spec disk = {.mode = 0};
 	NAMES_DIR(d);
 	int r = names_check(o, name);
 
@@ -167,7 +168,7 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 {
 	struct create_result res = { .fd = -1 };
 	_cleanup_close_ int fd = -1, pin = -1;
-	struct create_spec disk;
+	struct create_spec disk = {.mode = 0};
 	struct creds saved;
 	NAMES_DIR(d);
 	int r = names_check(o, "");
@@ -193,8 +194,8 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 	if (r < 0)
 		return r;
 	lock_acquire(&res.inode->lock);
-	itable_set_flags_locked(o->inodes, res.inode, INODE_UNLINKED, 0);
-	itable_set_pin_locked(o->inodes, res.inode, TAKE_FD(pin));
+	itableset_flags_locked(o->inodes, res.inode, INODE_UNLINKED, 0);
+	itableset_pin_locked(o->inodes, res.inode, TAKE_FD(pin));
 	lock_release(&res.inode->lock);
 	res.st.st_nlink = 0;
 	res.fd = TAKE_FD(fd);

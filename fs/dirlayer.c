@@ -389,7 +389,7 @@ static int open_tree_private(const char *path)
 
 static bool handles_work(struct dirlayer *d)
 {
-	struct ref r;
+	struct ref r = REF_NONE;
 	int fd;
 
 	if (handle_of(d, d->rootfd, "", AT_EMPTY_PATH, &r) < 0)

@@ -12,6 +12,7 @@
 #include "fs/copyup.h"
 #include "fs/htable.h"
 #include "fs/iomode.h"
+#include "fs/itableset.h"
 
 /* What the daemon's own descriptors leave out of the caller's flags. */
 #define NOT_OURS                                                               \
@@ -66,7 +67,7 @@ static int find_plain(struct overlay *o, struct inode *i, int flags,
 		 xattrio_get(fd, "security.capability", NULL, 0) < 0;
 	if (*plain && !(sx.stx_attributes & STATX_ATTR_APPEND)) {
 		lock_acquire(&i->lock);
-		itable_set_flags_locked(o->inodes, i, INODE_PLAIN, 0);
+		itableset_flags_locked(o->inodes, i, INODE_PLAIN, 0);
 		lock_release(&i->lock);
 	}
 	return 0;
@@ -98,7 +99,7 @@ static int backing_for(struct overlay *o, struct inode *i,
 
 	if (i->n_pass == 0 && i->pass_lower != lower)
 		backing_drop_locked(o, i);
-	if (itable_backing_locked(o->inodes, i) <= 0 && fd < 0) {
+	if (itableset_backing_get_locked(o->inodes, i) <= 0 && fd < 0) {
 		fd = own = open_data(o, v, O_PATH);
 		if (fd < 0)
 			return fd;
@@ -345,7 +346,7 @@ int file_kill_priv(struct overlay *o, struct inode *i, uint64_t fh)
 	if (r < 0)
 		return r;
 	lock_acquire(&i->lock);
-	itable_set_flags_locked(o->inodes, i, INODE_PLAIN, 0);
+	itableset_flags_locked(o->inodes, i, INODE_PLAIN, 0);
 	lock_release(&i->lock);
 	return r;
 }

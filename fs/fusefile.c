@@ -178,6 +178,7 @@ void fusefile_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 		fuse_reply_lseek(req, r);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libfuse's signature */
 void fusefile_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t off_in,
 			      struct fuse_file_info *fi_in, fuse_ino_t out,
 			      off_t off_out, struct fuse_file_info *fi_out,
@@ -195,6 +196,7 @@ void fusefile_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t off_in,
 					    off_in, fi_out->fh, off_out, len));
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libfuse's signature */
 void fusefile_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg,
 		    struct fuse_file_info *fi, unsigned flags, const void *in,
 		    size_t in_size, size_t out_size)

@@ -148,24 +148,6 @@ static inline void itable_view_data(const struct itable_view *v,
 const char *itable_view_name(const struct itable_view *v,
 			     char buf[ITABLE_NAME_MAX + 1]);
 
-/*
- * Changes; the caller holds the inode's lock. All leave the inode as it was
- * when they fail (-ENOMEM).
- */
-int itable_set_upper_locked(struct itable *t, struct inode *i,
-			    const struct ref *upper);
-int itable_set_name_locked(struct itable *t, struct inode *i, uint32_t parent,
-			   const char *name);
-void itable_drop_lowers_locked(struct itable *t, struct inode *i);
-void itable_set_flags_locked(struct itable *t, struct inode *i, uint32_t set,
-			     uint32_t clear);
-void itable_set_link_delta_locked(struct itable *t, struct inode *i,
-				  int32_t delta);
-/* `fd` is taken; closed when the inode goes. */
-void itable_set_pin_locked(struct itable *t, struct inode *i, int fd);
-int32_t itable_backing_locked(const struct itable *t, const struct inode *i);
-void itable_set_backing_locked(struct itable *t, struct inode *i, int32_t id);
-
 /* Take the inode out of the index: its identity goes to the next intern. */
 void itable_split_locked(struct itable *t, struct inode *i);
 

@@ -7,6 +7,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
+#include "fs/itableset.h"
 #include "fs/names.h"
 
 static int link_over(struct names_dir *d, int fd, const char *name)
@@ -31,8 +32,8 @@ static void commit(struct names_dir *d, struct inode *i, const char *name)
 
 	if (itable_flags(t, i) & INODE_UNLINKED) {
 		lock_acquire(&i->lock);
-		itable_set_flags_locked(t, i, 0, INODE_UNLINKED);
-		itable_set_pin_locked(t, i, -1);
+		itableset_flags_locked(t, i, 0, INODE_UNLINKED);
+		itableset_pin_locked(t, i, -1);
 		lock_release(&i->lock);
 	}
 	names_moved(d, i, name);

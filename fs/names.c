@@ -11,6 +11,7 @@
 #include "fs/copyup.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
+#include "fs/itableset.h"
 #include "fs/xattrs.h"
 
 int names_dir_begin(struct names_dir *d, struct overlay *o, struct inode *dir)
@@ -134,8 +135,8 @@ static void count_down(struct names_victim *vi, bool last)
 	if (!vi->named && own >= 0 && xattrs_record_get(own, &rec) == 1) {
 		rec.link_delta--;
 		if (xattrs_record_set(own, &rec) == 0)
-			itable_set_link_delta_locked(vi->o->inodes, vi->inode,
-						     rec.link_delta);
+			itableset_link_delta_locked(vi->o->inodes, vi->inode,
+						    rec.link_delta);
 	}
 	if (last) {
 		char key[LOOKUP_INDEX_MAX + 1];
@@ -157,9 +158,9 @@ void names_victim_gone(struct names_victim *vi)
 	if (vi->v.flags & INODE_INDEXED)
 		count_down(vi, last);
 	if (last) {
-		itable_set_flags_locked(t, vi->inode, INODE_UNLINKED, 0);
+		itableset_flags_locked(t, vi->inode, INODE_UNLINKED, 0);
 		if (vi->pin >= 0)
-			itable_set_pin_locked(t, vi->inode, TAKE_FD(vi->pin));
+			itableset_pin_locked(t, vi->inode, TAKE_FD(vi->pin));
 	}
 	lock_release(&vi->inode->lock);
 	if (!last)
@@ -187,8 +188,8 @@ void names_moved(struct names_dir *to, struct inode *i, const char *name)
 	int r;
 
 	lock_acquire(&i->lock);
-	r = itable_set_name_locked(o->inodes, i,
-				   itable_index(o->inodes, to->inode), name);
+	r = itableset_name_locked(o->inodes, i,
+				  itable_index(o->inodes, to->inode), name);
 	lock_release(&i->lock);
 	if (r < 0)
 		log_error("no memory to note a rename to '%s'", name);
@@ -222,7 +223,7 @@ int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 	if (r < 0)
 		return r;
 	lock_acquire(&i->lock);
-	itable_set_link_delta_locked(d->o->inodes, i, rec.link_delta);
+	itableset_link_delta_locked(d->o->inodes, i, rec.link_delta);
 	lock_release(&i->lock);
 	return 0;
 }

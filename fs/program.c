@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/program.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_DEPTH 8
@@ -13,7 +14,7 @@ static unsigned names_down(struct overlay *o, struct inode *parent,
 	uint32_t x = itable_index(o->inodes, parent);
 	unsigned n = MAX_DEPTH;
 
-	strcpy(names[--n], name);
+	snprintf(names[--n], ITABLE_NAME_MAX + 1, "%s", name);
 	while (x != ITABLE_ROOT) {
 		OVERLAY_PIN(p, o);
 		struct itable_view v;

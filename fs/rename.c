@@ -10,6 +10,7 @@
 #include "fs/base/fdio.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
+#include "fs/itableset.h"
 #include "fs/lowerpath.h"
 #include "fs/names.h"
 #include "fs/xattrs.h"
@@ -102,7 +103,7 @@ static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 	if (r < 0)
 		return r;
 	lock_acquire(&vi->inode->lock);
-	itable_set_flags_locked(m->o->inodes, vi->inode, INODE_REDIRECT, 0);
+	itableset_flags_locked(m->o->inodes, vi->inode, INODE_REDIRECT, 0);
 	lock_release(&vi->inode->lock);
 	return 0;
 }

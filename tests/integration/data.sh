@@ -35,6 +35,26 @@ t_copy_up_keeps_holes() {
 	assert_sealed
 }
 
+# Where the filesystem shares blocks, a copy-up takes none.
+t_copy_up_shares_blocks() {
+	local before used
+
+	dd if=/dev/urandom of="$L/f" bs=1M count=64 status=none
+	"$VT" clone "$L/f" "$UP/probe" 2>"$D/message" ||
+		skip "no reflink from lower to upper here"
+	rm "$UP/probe"
+	sync -f "$UP"
+	differs fuse-overlayfs "copies"
+	mnt
+	before=$(stat -f -c '%f' "$UP")
+	"$VT" write "$M/f" 5000 "a few bytes"
+	sync -f "$UP"
+	used=$(((before - $(stat -f -c %f "$UP")) * $(stat -f -c %S "$UP")))
+	assert_le "$used" 16777216 "bytes that the copy-up took"
+	"$VT" write "$L/f" 5000 "a few bytes"
+	cmp "$L/f" "$M/f"
+}
+
 t_seek_hole_and_data() {
 	sparse_file "$L/f"
 	put "$L/dense" "0123456789"

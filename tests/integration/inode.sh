@@ -269,6 +269,23 @@ t_tar_does_not_complain() {
 	assert_eq "" "$(tar -C "$M" -df "$D/out.tar" 2>&1)"
 }
 
+# A daemon with one descriptor per file meets EMFILE on a real root.
+t_no_descriptor_per_file() {
+	local pid
+
+	only_vefs "its own promise"
+	mkdir "$L/d" "$L/e"
+	"$VT" many "$L/d" f 3000
+	"$VT" many "$L/e" g 1000
+	mnt
+	assert_eq 3000 "$(find "$M/d" -type f -size 0 | wc -l)"
+	chmod 600 "$M"/e/*
+	for pid in $(daemon_pids); do
+		assert_le "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" 400 \
+			"descriptors of the daemon"
+	done
+}
+
 t_mount_root_number() {
 	local ino
 

@@ -348,6 +348,30 @@ t_daemon_holds_nothing_of_its_caller() {
 	done
 }
 
+# Switches of all threads of our daemons, by their own will.
+switches() {
+	local pid
+
+	for pid in $(daemon_pids); do
+		cat /proc/"$pid"/task/*/status
+	done | awk '/^voluntary/ { n += $2 } END { print n + 0 }'
+}
+
+t_idle_makes_no_wakeups() {
+	local before
+
+	only_vefs "its own promise"
+	put "$L/f" x
+	prog -o "lowerdir=$L,upperdir=$U,workdir=$W" "$M"
+	put "$M/f" y
+	ls -l "$M" >"$D/out"
+	sleep 1
+	before=$(switches)
+	assert_ne 0 "$before" "switches so far"
+	sleep 1.5
+	assert_le "$(($(switches) - before))" 2 "wake-ups while idle"
+}
+
 t_foreground() {
 	local pid
 

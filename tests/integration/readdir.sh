@@ -253,7 +253,12 @@ t_100000_entries() {
 	assert_eq 100000 "$(find "$M/d" -mindepth 1 | sort -u | wc -l)"
 	if [ "$VEFS_FS" = vefs ]; then
 		"$VT" seek "$M/d" 10
-		rss_below 131072
+		rss_below 65536
+		find "$M/d" -newer "$M/d" -printf x >"$D/out"
+		rss_below 65536
+		drop_caches
+		ls "$M" >"$D/out"
+		rss_below 32768
 	fi
 }
 

@@ -14,6 +14,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/itable.h"
+#include "fs/itableset.h"
 
 static struct itable *t;
 
@@ -196,7 +197,7 @@ START_TEST(a_rename_moves_the_pin)
 	ck_assert(known(a_id));
 	lock_acquire(&i->lock);
 	ck_assert_int_eq(
-		itable_set_name_locked(t, i, itable_index(t, b), "longer name"),
+		itableset_name_locked(t, i, itable_index(t, b), "longer name"),
 		0);
 	lock_release(&i->lock);
 	ck_assert(!known(a_id));
@@ -235,7 +236,7 @@ START_TEST(one_identity_one_inode)
 
 	/* A copy-up: from now on the upper inode is its identity. */
 	lock_acquire(&i->lock);
-	ck_assert_int_eq(itable_set_upper_locked(t, i, &up), 0);
+	ck_assert_int_eq(itableset_upper_locked(t, i, &up), 0);
 	lock_release(&i->lock);
 	ck_assert_ptr_null(itable_find(t, &low));
 	j = itable_find(t, &up);
@@ -331,7 +332,7 @@ START_TEST(names_and_lowers_of_every_length)
 			ck_assert(ref_same(&r, &low[n]));
 		}
 		lock_acquire(&i->lock);
-		itable_drop_lowers_locked(t, i);
+		itableset_drop_lowers_locked(t, i);
 		lock_release(&i->lock);
 		itable_view(t, i, &v);
 		ck_assert_uint_eq(v.n_lower, 0);
@@ -369,10 +370,10 @@ START_TEST(pinned_refs_are_closed)
 		ck_assert_uint_eq(unit_count_fds(), before + 3);
 	}
 	lock_acquire(&i->lock);
-	itable_drop_lowers_locked(t, i);
+	itableset_drop_lowers_locked(t, i);
 	ck_assert_uint_eq(unit_count_fds(), before + 1);
-	itable_set_pin_locked(t, i, open("/", O_PATH | O_CLOEXEC));
-	itable_set_pin_locked(t, i, open("/", O_PATH | O_CLOEXEC));
+	itableset_pin_locked(t, i, open("/", O_PATH | O_CLOEXEC));
+	itableset_pin_locked(t, i, open("/", O_PATH | O_CLOEXEC));
 	lock_release(&i->lock);
 	ck_assert_uint_eq(unit_count_fds(), before + 2);
 	itable_unpin(t, i);
@@ -445,8 +446,8 @@ START_TEST(the_last_word_before_it_goes)
 	itable_on_gone(t, gone, &gone_calls);
 	i = add(3, ITABLE_ROOT, "x");
 	lock_acquire(&i->lock);
-	itable_set_backing_locked(t, i, 77);
-	ck_assert_int_eq(itable_backing_locked(t, i), 77);
+	itableset_backing_locked(t, i, 77);
+	ck_assert_int_eq(itableset_backing_get_locked(t, i), 77);
 	lock_release(&i->lock);
 	itable_pin(t, i);
 	itable_unpin(t, i);
@@ -456,7 +457,7 @@ START_TEST(the_last_word_before_it_goes)
 	ck_assert_int_eq(gone_backing, 77);
 	/* The place is used again: nothing of the old one is left. */
 	i = add(4, ITABLE_ROOT, "y");
-	ck_assert_int_eq(itable_backing_locked(t, i), 0);
+	ck_assert_int_eq(itableset_backing_get_locked(t, i), 0);
 	ck_assert_uint_eq(itable_flags(t, i), 0);
 	itable_unpin(t, i);
 	itable_free(t);
@@ -550,7 +551,7 @@ static void *churn(void *arg)
 		itable_unpin(t, dir);
 		if (n % 3 == 0) {
 			lock_acquire(&i->lock);
-			itable_set_flags_locked(t, i, INODE_PLAIN, 0);
+			itableset_flags_locked(t, i, INODE_PLAIN, 0);
 			lock_release(&i->lock);
 		}
 		itable_unpin(t, i);
