@@ -99,20 +99,38 @@ LINKS := mount.vefs:vefsd
 # tests/unit: all one program, build/$(D)/tests/unit
 UNIT += main
 UNIT += optline
+UNIT += ovl
 UNIT += test_arena
+UNIT += test_copydata
 UNIT += test_creds
+UNIT += test_dirlayer
+UNIT += test_dirmerge
+UNIT += test_fdcache
 UNIT += test_fdio
+UNIT += test_htable
+UNIT += test_ids
+UNIT += test_iomode
+UNIT += test_itable
 UNIT += test_lock
 UNIT += test_log
+UNIT += test_lookup
+UNIT += test_loop
+UNIT += test_lowerpath
 UNIT += test_oom
 UNIT += test_optfuzz
 UNIT += test_options
 UNIT += test_optvalue
 UNIT += test_optword
+UNIT += test_overlay
 UNIT += test_parse
+UNIT += test_program
 UNIT += test_shm
 UNIT += test_strbuf
+UNIT += test_threads
+UNIT += test_upper
+UNIT += test_workdir
 UNIT += test_xattrio
+UNIT += test_xattrs
 
 # what test scripts are helped by, build/$(D)/tests/NAME: the programs, then
 # what each is made of

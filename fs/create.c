@@ -145,7 +145,7 @@ int create(struct overlay *o, struct inode *parent, const char *name,
 		r = to_disk(o, spec, &disk);
 	if (r == 0)
 		r = names_dir_begin(&d, o, parent);
-	if (r < 0)
+	if (r != 0)
 		return r;
 
 	r = make_named(&d, name, &disk);
@@ -177,7 +177,7 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 		r = to_disk(o, spec, &disk);
 	if (r == 0)
 		r = names_dir_begin(&d, o, parent);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	creds_enter(&saved, disk.uid, disk.gid, disk.umask);
 	fd = openat(d.ent->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,

@@ -126,7 +126,7 @@ static struct inode *rec_alloc(struct itable *t)
 		return NULL;
 	if (x >= t->head->high)
 		t->head->high = x + 1;
-	memset(&t->inodes[x], 0, sizeof(t->inodes[x]));
+	t->inodes[x] = (struct inode){.refs = 0};
 	return &t->inodes[x];
 }
 

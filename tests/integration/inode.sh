@@ -18,7 +18,7 @@ all_kinds() {
 
 # Path and number of everything below M, as text.
 numbers() {
-	find "$M" -printf '%P %D %i\n' | sort
+	find "$M" -printf './%P %D %i\n' | sort
 }
 
 t_copy_up_keeps_the_number() {
@@ -208,14 +208,14 @@ t_layer_order_does_not_matter() {
 	put "$D/l3/three" x
 	use_lowers 2
 	mnt
-	numbers | awk '$1 == "one" || $1 == "two" { print $1, $3 }' >"$D/before"
+	numbers | awk '$1 == "./one" || $1 == "./two" { print $1, $3 }' >"$D/before"
 	umnt
 	LOWERS=$D/l3:$D/l2:$D/l1
 	U=$UP/upper2
 	W=$UP/work2
 	mkdir "$U" "$W"
 	mnt
-	numbers | awk '$1 == "one" || $1 == "two" { print $1, $3 }' >"$D/after"
+	numbers | awk '$1 == "./one" || $1 == "./two" { print $1, $3 }' >"$D/after"
 	diff "$D/before" "$D/after"
 }
 

@@ -93,9 +93,8 @@ void ovl_again(struct ovl *v)
 
 void ovl_put(const struct ovl *v, const char *path, const char *text)
 {
-	_cleanup_close_ int fd =
-		openat(v->dir, path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC,
-		       0644);
+	_cleanup_close_ int fd = openat(
+		v->dir, path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
 
 	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
 	ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));

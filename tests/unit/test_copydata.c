@@ -67,8 +67,7 @@ static int detached_tmpfs(const char *size)
 /* From the disk to `to_dir`, which may be another filesystem. */
 static void copy_sizes(int to_dir)
 {
-	static const off_t sizes[] = { 0,    1,	      511,	4096,
-				       4097, 1 << 20, 3000001 };
+	static const off_t sizes[] = { 0, 1, 511, 4096, 4097, 1 << 20, 3000001 };
 	int dir = unit_tmpdir(NULL);
 
 	for (size_t n = 0; n < ARRAY_SIZE(sizes); n++) {

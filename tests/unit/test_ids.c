@@ -32,12 +32,17 @@ START_TEST(every_edge_of_a_run)
 	static const struct {
 		uint32_t disk, shown;
 	} rows[] = {
-		{ 0, 100000 },	       { 1, 100001 },
-		{ 999, 100999 },       { 1000, IDS_OVERFLOW },
-		{ 4999, IDS_OVERFLOW }, { 5000, 7 },
-		{ 5002, 9 },	       { 5003, IDS_OVERFLOW },
+		{ 0, 100000 },
+		{ 1, 100001 },
+		{ 999, 100999 },
+		{ 1000, IDS_OVERFLOW },
+		{ 4999, IDS_OVERFLOW },
+		{ 5000, 7 },
+		{ 5002, 9 },
+		{ 5003, IDS_OVERFLOW },
 		{ 4294967289u, IDS_OVERFLOW },
-		{ 4294967290u, 200000 }, { 4294967294u, 200004 },
+		{ 4294967290u, 200000 },
+		{ 4294967294u, 200004 },
 	};
 
 	for (size_t n = 0; n < ARRAY_SIZE(rows); n++) {
@@ -139,13 +144,11 @@ START_TEST(acls)
 		struct acl a = acl_of(5000, 17), was = a;
 		ssize_t size = sizeof(a);
 
-		ck_assert_int_eq(ids_xattr_out(&plain, names[n], &a,
-					       sizeof(a)),
+		ck_assert_int_eq(ids_xattr_out(&plain, names[n], &a, sizeof(a)),
 				 size);
 		ck_assert_mem_eq(&a, &was, sizeof(a));
-		ck_assert_int_eq(ids_xattr_out(&mapped, names[n], &a,
-					       sizeof(a)),
-				 size);
+		ck_assert_int_eq(
+			ids_xattr_out(&mapped, names[n], &a, sizeof(a)), size);
 		ck_assert_uint_eq(le32toh(a.e[1].id), 7);
 		ck_assert_uint_eq(le32toh(a.e[2].id), 300017);
 		ck_assert_uint_eq(le16toh(a.e[1].perm), 6);

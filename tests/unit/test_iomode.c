@@ -82,9 +82,10 @@ START_TEST(open_files_agree_in_every_state)
 			if (s.n_cached || !s.available)
 				ck_assert_int_eq(got, IOMODE_CACHED);
 			if (s.n_pass)
-				ck_assert_int_eq(got, s.pass_lower == !s.upper
-							      ? IOMODE_PASS
-							      : IOMODE_CONFLICT);
+				ck_assert_int_eq(got,
+						 s.pass_lower == !s.upper
+							 ? IOMODE_PASS
+							 : IOMODE_CONFLICT);
 			else
 				ck_assert_int_ne(got, IOMODE_CONFLICT);
 		}

@@ -15,6 +15,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/itable.h"
 #include "fs/itableset.h"
+#include "fs/itableset.h"
 
 static struct itable *t;
 
@@ -196,9 +197,9 @@ START_TEST(a_rename_moves_the_pin)
 	itable_unpin(t, a);
 	ck_assert(known(a_id));
 	lock_acquire(&i->lock);
-	ck_assert_int_eq(
-		itableset_name_locked(t, i, itable_index(t, b), "longer name"),
-		0);
+	ck_assert_int_eq(itableset_name_locked(t, i, itable_index(t, b),
+					       "longer name"),
+			 0);
 	lock_release(&i->lock);
 	ck_assert(!known(a_id));
 	itable_view(t, i, &v);
@@ -566,9 +567,9 @@ START_TEST(many_threads_leave_nothing)
 
 	set_up();
 	for (uintptr_t n = 0; n < THREADS; n++)
-		ck_assert_int_eq(
-			pthread_create(&th[n], NULL, churn, (void *)(n + 1)),
-			0);
+		ck_assert_int_eq(pthread_create(&th[n], NULL, churn,
+						(void *)(n + 1)),
+				 0);
 	for (unsigned n = 0; n < THREADS; n++)
 		pthread_join(th[n], NULL);
 	ck_assert_uint_eq(count(), 1);

@@ -53,9 +53,9 @@ START_TEST(what_cannot_be_assembled)
 	ovl_put(&v, "file", "");
 	before = unit_count_fds();
 	for (size_t n = 0; n < ARRAY_SIZE(rows); n++) {
-		char words[1200], err[600], *argv[] = { (char *)"vefsd",
-							(char *)"-o", words,
-							(char *)"/t", NULL };
+		char words[1200], err[600],
+			*argv[] = { (char *)"vefsd", (char *)"-o", words,
+				    (char *)"/t", NULL };
 		struct overlay *o = NULL;
 		struct options opts;
 
@@ -87,7 +87,9 @@ START_TEST(beginning_and_ending_keeps_nothing)
 		ovl_begin(&v, n % 2);
 		ovl_check_idle(&v);
 		ck_assert_int_eq(ovl_make(&v, "", "f", S_IFREG | 0644),
-				 n % 2 == 0 ? -EROFS : n == 1 ? 0 : -EEXIST);
+				 n % 2 == 0 ? -EROFS
+				 : n == 1   ? 0
+					    : -EEXIST);
 		ovl_end(&v);
 		ck_assert_uint_eq(unit_count_fds(), before);
 	}
@@ -304,9 +306,8 @@ START_TEST(moving_directories_from_below)
 	ck_assert_str_eq(ovl_names(&v, "empty", buf), "g sub");
 	ck_assert_str_eq(ovl_read(&v, "empty/sub/f", buf), "deep");
 	ck_assert_int_eq(ovl_rename(&v, "empty", "sub", "full", "s", 0), 0);
-	ck_assert_int_eq(ovl_rename(&v, "", "full", "", "file",
-				    RENAME_EXCHANGE),
-			 0);
+	ck_assert_int_eq(
+		ovl_rename(&v, "", "full", "", "file", RENAME_EXCHANGE), 0);
 	for (int round = 0; round < 2; round++) {
 		ck_assert_str_eq(ovl_read(&v, "file/s/f", buf), "deep");
 		ck_assert_str_eq(ovl_read(&v, "full", buf), "file");

@@ -13,9 +13,9 @@ static struct ovl v;
 static const char *set_up(const char *more)
 {
 	static const char *const dirs[] = {
-		"l1/usr",   "l1/usr/lib", "l1/usr/lib/x", "l1/usrx",
-		"l1/etc",   "l1/home",	  "l1/home/usr",  "l1/opt",
-		"l1/srv",   "l1/srv/app", "l1/srv/application",
+		"l1/usr", "l1/usr/lib", "l1/usr/lib/x",	      "l1/usrx",
+		"l1/etc", "l1/home",	"l1/home/usr",	      "l1/opt",
+		"l1/srv", "l1/srv/app", "l1/srv/application",
 	};
 	const char *why = ovl_set_up(&v, 1);
 

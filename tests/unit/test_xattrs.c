@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,7 +65,7 @@ END_TEST
 /* No name that a guest gives reaches one of ours. */
 START_TEST(no_way_around)
 {
-	static const char *const parts[] = { "trusted.", "user.", "overlay.",
+	static const char *const parts[] = { "trusted.", "user.",  "overlay.",
 					     "overlay",	 "opaque", "x",
 					     "." };
 	char name[128], disk[XATTRS_NAME_MAX], back[XATTRS_NAME_MAX];
@@ -173,8 +174,8 @@ START_TEST(damaged_records)
 	for (size_t n = 0; n <= 20; n++) {
 		if (n == 16)
 			continue;
-		ck_assert_int_eq(
-			xattrs_private_set(fd, XATTRS_RECORD, disk, n), 0);
+		ck_assert_int_eq(xattrs_private_set(fd, XATTRS_RECORD, disk, n),
+				 0);
 		ck_assert_int_eq(xattrs_record_get(fd, &got), -EUCLEAN);
 		ck_assert_int_eq(xattrs_record_getat(v.dir, "f", &got),
 				 -EUCLEAN);
@@ -241,8 +242,7 @@ START_TEST(private_marks)
 	ck_assert_int_eq(xattrs_private_remove(fd, XATTRS_IMPURE), 0);
 	ck_assert_int_eq(xattrs_private_set(fd, XATTRS_IMPURE, "y", 1), 0);
 	ck_assert_int_eq(xattrs_private_get(fd, XATTRS_IMPURE, buf, 8), 1);
-	ck_assert_int_eq(
-		xattrio_get(fd, "trusted.overlay.impure", NULL, 0), 1);
+	ck_assert_int_eq(xattrio_get(fd, "trusted.overlay.impure", NULL, 0), 1);
 	xattrs_use_user(true);
 	ck_assert_int_eq(xattrs_private_get(fd, XATTRS_IMPURE, buf, 8),
 			 -ENODATA);
@@ -283,8 +283,8 @@ START_TEST(copying)
 	to = file("to");
 	for (size_t n = 0; n < ARRAY_SIZE(rows); n++)
 		ovl_mark(&v, "from", rows[n].name, "value");
-	ck_assert_int_eq(
-		xattrio_set(from, "security.capability", caps, 20, 0), 0);
+	ck_assert_int_eq(xattrio_set(from, "security.capability", caps, 20, 0),
+			 0);
 	ck_assert_int_eq(xattrs_copy(from, to), 0);
 	for (size_t n = 0; n < ARRAY_SIZE(rows); n++) {
 		unit_row(rows[n].name);

@@ -49,19 +49,37 @@ int unit_tmpdir(char *path);
 /* Descriptors this process has open: equal before and after is no leak. */
 size_t unit_count_fds(void);
 
+Suite *test_STEM_suite(void);
 Suite *test_arena_suite(void);
+Suite *test_copydata_suite(void);
 Suite *test_creds_suite(void);
+Suite *test_dirlayer_suite(void);
+Suite *test_dirmerge_suite(void);
+Suite *test_fdcache_suite(void);
 Suite *test_fdio_suite(void);
+Suite *test_htable_suite(void);
+Suite *test_ids_suite(void);
+Suite *test_iomode_suite(void);
+Suite *test_itable_suite(void);
 Suite *test_lock_suite(void);
 Suite *test_log_suite(void);
+Suite *test_lookup_suite(void);
+Suite *test_loop_suite(void);
+Suite *test_lowerpath_suite(void);
 Suite *test_oom_suite(void);
 Suite *test_optfuzz_suite(void);
 Suite *test_options_suite(void);
 Suite *test_optvalue_suite(void);
 Suite *test_optword_suite(void);
+Suite *test_overlay_suite(void);
 Suite *test_parse_suite(void);
+Suite *test_program_suite(void);
 Suite *test_shm_suite(void);
 Suite *test_strbuf_suite(void);
+Suite *test_threads_suite(void);
+Suite *test_upper_suite(void);
+Suite *test_workdir_suite(void);
 Suite *test_xattrio_suite(void);
+Suite *test_xattrs_suite(void);
 
 #endif
