@@ -10,6 +10,7 @@
 #include "fs/base/fdio.h"
 
 #define CHUNK (1 << 20)
+#define SMALL 65536 /* not worth more system calls than a read and a write */
 
 /* Not here, not between these two: try the next way. */
 static bool is_refusal(int err)
@@ -20,7 +21,8 @@ static bool is_refusal(int err)
 
 static int copy_by_hand(int from, int to, off_t off, off_t end)
 {
-	_cleanup_free_ char *buf = malloc(CHUNK);
+	_cleanup_free_ char *buf = malloc(
+		end - off < CHUNK ? (size_t)(end - off) : CHUNK);
 
 	if (!buf)
 		return -ENOMEM;
@@ -58,19 +60,39 @@ static int copy_extent(int from, int to, off_t off, off_t end)
 	return 0;
 }
 
+/* 1: the two filesystems, or this one, cannot share blocks. */
+static int clone(int from, int to, off_t size)
+{
+	if (size <= SMALL || ioctl(to, FICLONE, from) < 0)
+		return 1;
+	return ftruncate(to, size) < 0 ? -errno : 0;
+}
+
+/* No holes to keep? */
+static bool is_dense(int from, off_t size)
+{
+	struct stat st;
+
+	return fdio_stat(from, &st) == 0 && st.st_blocks * 512 >= size;
+}
+
 int copydata(int from, int to, off_t size)
 {
 	off_t off = 0;
+	int r;
 
 	if (size == 0)
 		return 0;
-	if (ioctl(to, FICLONE, from) == 0)
-		return ftruncate(to, size) < 0 ? -errno : 0;
+	r = clone(from, to, size);
+	if (r <= 0)
+		return r;
+	if (is_dense(from, size))
+		return size <= SMALL ? copy_by_hand(from, to, 0, size)
+				     : copy_extent(from, to, 0, size);
 	if (ftruncate(to, size) < 0)
 		return -errno;
 	while (off < size) {
 		off_t data = lseek(from, off, SEEK_DATA), hole;
-		int r;
 
 		if (data < 0 && errno == ENXIO)
 			break;

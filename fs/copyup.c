@@ -105,6 +105,8 @@ static int copy_data(struct job *j, int fd, off_t size)
 	struct layer *l;
 	struct ref low;
 
+	if (j->from >= 0 && j->v.n_lower == 1)
+		return copydata(j->from, fd, size);
 	itable_view_data(&j->v, &low);
 	l = overlay_layer(j->o, &low);
 	data = l->ops->open(l, &low, O_RDONLY);

@@ -137,7 +137,7 @@ int create(struct overlay *o, struct inode *parent, const char *name,
 {
 	struct create_result res = { .fd = -1 };
 	_cleanup_close_ int fd = -1;
-	struct create_spec disk = {.mode = 0};
+	struct create_spec disk = { .mode = 0 };
 	NAMES_DIR(d);
 	int r = names_check(o, name);
 
@@ -168,7 +168,7 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 {
 	struct create_result res = { .fd = -1 };
 	_cleanup_close_ int fd = -1, pin = -1;
-	struct create_spec disk = {.mode = 0};
+	struct create_spec disk = { .mode = 0 };
 	struct creds saved;
 	NAMES_DIR(d);
 	int r = names_check(o, "");

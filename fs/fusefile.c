@@ -137,7 +137,11 @@ void fusefile_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 		    struct fuse_file_info *fi)
 {
 	(void)ino;
-	fusereq_err(req, file_fsync(fusereq_overlay(req), fi->fh, datasync));
+	/* -ENOSYS: the kernel asks no more and answers for us. */
+	if (fusereq_overlay(req)->opts->fsync == OPTIONS_FSYNC_NONE)
+		fusereq_err(req, -ENOSYS);
+	else
+		fusereq_err(req, file_fsync(fusereq_overlay(req), fi->fh, datasync));
 }
 
 /* For requests that do not say whether their caller may keep setuid. */

@@ -37,7 +37,7 @@ void fusereq_err(fuse_req_t req, int r);
 /* An inode named by a request, for one scope; NULL was answered. */
 #define FUSEREQ_PIN(var, req, ino)                                             \
 	OVERLAY_PIN(var, fusereq_overlay(req));                                \
-	(var).inode = itable_get(fusereq_overlay(req)->inodes, (ino));           \
+	(var).inode = itable_get(fusereq_overlay(req)->inodes, (ino));         \
 	if (!(var).inode) {                                                    \
 		fusereq_err(req, -ESTALE);                                     \
 		return;                                                        \

@@ -126,7 +126,7 @@ static struct inode *rec_alloc(struct itable *t)
 		return NULL;
 	if (x >= t->head->high)
 		t->head->high = x + 1;
-	t->inodes[x] = (struct inode){.refs = 0};
+	t->inodes[x] = (struct inode){ .refs = 0 };
 	return &t->inodes[x];
 }
 

@@ -82,7 +82,7 @@ static void apply_marks(struct search *s, struct layer_marks *m)
 static int upper_record(struct search *s, bool *recorded)
 {
 	struct lookup *l = s->out;
-	struct xattrs_record rec = {.ino = 0};
+	struct xattrs_record rec = { .ino = 0 };
 	OVERLAY_DIR(d, s->o);
 	int r;
 

@@ -30,8 +30,9 @@
 #define DEPUTY_PERIOD CLOCK_MS
 #define STREAK 16    /* requests in a row without a wait: call for help */
 #define AT_ONCE 1500 /* ns; the request had been waiting for us */
-#define PUSHED_OFF (20 * CLOCK_US) /* one busy round that took this long */
-#define PAUSE_MAX 4096		   /* requests without busy waiting */
+#define PUSHED_OFF (50 * CLOCK_US) /* one busy round that took this long */
+#define PAUSE_MIN (CLOCK_MS / 2)   /* no busy waiting after one in vain */
+#define PAUSE_MAX (20 * CLOCK_MS)
 #define TRIM_AFTER_MS 2000
 #define KEEP_BYTES 65536u
 
@@ -52,12 +53,12 @@ struct loop {
 struct worker {
 	struct loop *l;
 	unsigned char *buf;
-	size_t touched;	  /* bytes of buf that may be in memory */
-	int from;	  /* the descriptor that the request came by */
-	bool near;	  /* requests come within the busy wait's time */
-	bool missed;	  /* the last busy wait was in vain */
-	unsigned pause;	  /* requests to come without busy waiting */
-	unsigned backoff; /* the next such pause comes from this */
+	size_t touched;	      /* bytes of buf that may be in memory */
+	int from;	      /* the descriptor that the request came by */
+	bool near;	      /* requests come within the busy wait's time */
+	bool missed;	      /* the last busy wait was in vain */
+	uint64_t pause_until; /* ns; no busy waiting before */
+	uint64_t backoff;     /* ns; the last pause's length */
 	unsigned term;
 	unsigned mark; /* what we last put into `served` */
 };
@@ -120,9 +121,10 @@ static void relax(void)
 /* It did not pay: leave it alone for a while, longer each time. */
 static void back_off(struct worker *w)
 {
-	w->backoff = w->backoff < PAUSE_MAX / 2 ? w->backoff * 2 + 8
-						: PAUSE_MAX;
-	w->pause = w->backoff;
+	w->backoff = w->backoff ? w->backoff * 2 : PAUSE_MIN;
+	if (w->backoff > PAUSE_MAX)
+		w->backoff = PAUSE_MAX;
+	w->pause_until = clock_now() + w->backoff;
 }
 
 /*
@@ -146,7 +148,7 @@ static ssize_t take_busily(struct worker *w)
 			return n;
 		}
 		if (n != 0) {
-			w->backoff -= w->backoff > 0;
+			w->backoff /= 2;
 			return n;
 		}
 		last = t;
@@ -181,11 +183,7 @@ static bool busy_pays(struct worker *w)
 {
 	if (!w->l->cfg->busy_poll || !w->near)
 		return false;
-	if (w->pause > 0) {
-		w->pause--;
-		return false;
-	}
-	return true;
+	return w->pause_until == 0 || clock_now() >= w->pause_until;
 }
 
 static ssize_t wait_for_request(struct worker *w, bool *woke)

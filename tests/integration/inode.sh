@@ -216,6 +216,7 @@ t_layer_order_does_not_matter() {
 	mkdir "$U" "$W"
 	mnt
 	numbers | awk '$1 == "./one" || $1 == "./two" { print $1, $3 }' >"$D/after"
+	assert_eq 2 "$(wc -l <"$D/before")" "files compared"
 	diff "$D/before" "$D/after"
 }
 

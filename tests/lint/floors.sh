@@ -14,7 +14,8 @@
 #	4 tools
 #	5 tests, bench
 # Only fs/fuse*.c know libfuse's header. Below the tools nobody ends the
-# process. A module is stem.c and stem.h, its global names begin with stem.
+# process. A module is stem.c and stem.h, its global names begin with stem; one
+# in several files lends itself stempriv_ names, by stempriv.h.
 # Prints what breaks a rule, as FILE: WHAT; exits non-zero when something did.
 set -u
 
@@ -142,6 +143,11 @@ check_symbols()
 		while read -r symbol; do
 			case $symbol in
 			"$stem" | "${stem}_"*) ;;
+			"${stem}priv_"*)
+				# what a module in two files lends itself
+				[ -f "${file%.c}priv.h" ] || broken "$file:" \
+					"'$symbol' without ${file%.c}priv.h"
+				;;
 			*) broken "$file: global name '$symbol' does not" \
 				"begin with ${stem}_" ;;
 			esac

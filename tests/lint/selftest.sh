@@ -139,7 +139,7 @@ END
 sees floors 'its neighbour' 'quota includes templates'
 
 sed -i '/one.h"/a #include <fuse_lowlevel.h>' fs/two.c
-sees floors 'only fs/fuse*.c may' 'libfuse in the core'
+sees floors 'includes libfuse, only' 'libfuse in the core'
 
 sed -i 's,"fs/base/one.h","one.h",' fs/base/one.c
 sees floors 'not a path from the top' 'an include relative to its file'
@@ -153,6 +153,9 @@ int helper(void)
 }
 END
 sees floors "global name 'helper'" 'a global name without its stem'
+
+sed -i 's,one_get,onepriv_get,' fs/base/one.? fs/two.c
+sees floors 'without fs/base/onepriv.h' 'a private name without its header'
 
 sed -i 's,return 1;,__builtin_exit(1);,' fs/base/one.c
 sees floors 'calls exit' 'a library that ends the process'

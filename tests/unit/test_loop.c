@@ -20,7 +20,7 @@
 #include "fs/loop.h"
 
 #define THREADS_MAX 16
-#define PATIENCE 2000 /* of 10 ms: what takes longer never comes */
+#define PATIENCE 1000 /* of 10 ms: what takes longer never comes */
 
 enum { PLAIN, SLOW, STUCK };
 
@@ -79,7 +79,7 @@ static void handle(void *ctx, void *request, size_t len, int fd)
 	memcpy(&r, request, sizeof(r));
 	if (r.kind != PLAIN) {
 		t.at++;
-		for (int n = 0; n < PATIENCE && !t.gate; n++)
+		for (int n = 0; n < 20 * PATIENCE && !t.gate; n++)
 			nap();
 	}
 	t.sum += r.number;
@@ -99,6 +99,8 @@ static void set_up(unsigned threads, unsigned busy_poll)
 
 	memset(&t, 0, sizeof(t));
 	ck_assert_int_eq(pipe2(p, O_CLOEXEC | O_DIRECT), 0);
+	/* Room enough that nobody who puts has to wait. */
+	ck_assert_int_gt(fcntl(p[1], F_SETPIPE_SZ, 1 << 20), 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", p[0]);
 	t.in = p[1];
 	t.cfg = (struct loop_config){
@@ -291,9 +293,9 @@ START_TEST(nobody_wakes_while_nothing_happens)
 	unsigned long before[THREADS_MAX];
 
 	set_up(4, 100);
+	t.gate = true;
 	for (unsigned n = 0; n < 1000; n++)
 		put(n % 10 ? PLAIN : SLOW, 1);
-	t.gate = true;
 	ck_assert(reaches(&t.handled, 1000));
 	/* All have gone to sleep by then; and if one has not, it tells. */
 	usleep(500000);

@@ -85,7 +85,7 @@ END_TEST
 
 START_TEST(no_trees)
 {
-	const char *why = set_up(",program_trees=");
+	const char *why = set_up(",program_trees=none");
 
 	if (why) {
 		unit_skip(why);
