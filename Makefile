@@ -80,6 +80,7 @@ FS += options
 FS += optvalue
 FS += optword
 FS += overlay
+FS += override
 FS += program
 FS += refpack
 FS += remove

@@ -9,6 +9,7 @@
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
 #include "fs/file.h"
+#include "fs/override.h"
 #include "fs/itableset.h"
 
 void attr_shape(const struct overlay *o, const struct attr_shape *s,
@@ -81,6 +82,17 @@ static int lower_blocks(struct overlay *o, const struct itable_view *v,
 	return err;
 }
 
+int attr_override(struct overlay *o, const struct ref *ref, struct stat *st)
+{
+	_cleanup_close_ int fd = -1;
+	struct layer *l = overlay_layer(o, ref);
+
+	if (!o->opts->xattr_permissions)
+		return 0;
+	fd = l->ops->open(l, ref, O_PATH);
+	return fd < 0 ? fd : override_read(fd, st);
+}
+
 static int get_by_view(struct overlay *o, const struct itable_view *v,
 		       struct stat *st)
 {
@@ -94,6 +106,8 @@ static int get_by_view(struct overlay *o, const struct itable_view *v,
 		meta_ref(v, &ref);
 		l = overlay_layer(o, &ref);
 		r = l->ops->stat(l, &ref, st);
+		if (r == 0)
+			r = attr_override(o, &ref, st);
 	}
 	if (r == 0)
 		r = lower_blocks(o, v, st);
@@ -129,6 +143,7 @@ int attr_statx(struct overlay *o, struct inode *i, struct statx *sx)
 		return -errno;
 	sx->stx_ino = st.st_ino;
 	sx->stx_nlink = (uint32_t)st.st_nlink;
+	sx->stx_mode = (uint16_t)st.st_mode;
 	sx->stx_uid = st.st_uid;
 	sx->stx_gid = st.st_gid;
 	sx->stx_blocks = (uint64_t)st.st_blocks;
@@ -185,24 +200,60 @@ static int change_size(struct overlay *o, const struct itable_view *v,
 	return ftruncate(fd, c->new_size) < 0 ? -errno : 0;
 }
 
-static int apply(struct overlay *o, const struct itable_view *v, int fd,
-		 const struct attr_change *c)
+/* Owner and mode where they are kept in an attribute. */
+static int change_override(struct overlay *o, int fd,
+			   const struct attr_change *c)
+{
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	if (r == 0)
+		r = override_read(fd, &st);
+	if (r < 0)
+		return r;
+	if (c->mode)
+		st.st_mode = (st.st_mode & S_IFMT) | c->new_mode;
+	if (c->uid)
+		st.st_uid = ids_uid_in(&o->ids, c->new_uid);
+	if (c->gid)
+		st.st_gid = ids_gid_in(&o->ids, c->new_gid);
+	if (st.st_uid == IDS_INVALID || st.st_gid == IDS_INVALID)
+		return -EOVERFLOW;
+	if (c->kill_priv && !c->mode)
+		st.st_mode &= ~(mode_t)(S_ISUID | S_ISGID);
+	return override_write(fd, &st);
+}
+
+static int change_owner_and_mode(struct overlay *o, int fd,
+				 const struct attr_change *c)
 {
 	char path[FDIO_PROC_MAX];
 	int r = 0;
 
-	if (c->size)
-		r = change_size(o, v, c);
-	if (r == 0 && (c->uid || c->gid))
+	if (o->opts->xattr_permissions)
+		return change_override(o, fd, c);
+	if (c->uid || c->gid)
 		r = change_owner(o, fd, c);
 	if (r == 0 && c->kill_priv)
 		r = attr_kill_priv(fd);
 	if (r >= 0 && c->mode && chmod(fdio_proc(path, fd), c->new_mode) < 0)
 		r = -errno;
-	if (r >= 0 && (c->atime || c->mtime) &&
+	return r < 0 ? r : 0;
+}
+
+static int apply(struct overlay *o, const struct itable_view *v, int fd,
+		 const struct attr_change *c)
+{
+	int r = 0;
+
+	if (c->size)
+		r = change_size(o, v, c);
+	if (r == 0 && (c->uid || c->gid || c->mode || c->kill_priv))
+		r = change_owner_and_mode(o, fd, c);
+	if (r == 0 && (c->atime || c->mtime) &&
 	    utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
 		r = -errno;
-	return r < 0 ? r : 0;
+	return r;
 }
 
 void attr_not_plain(struct overlay *o, struct inode *i)
@@ -235,6 +286,8 @@ int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
 	if (r < 0)
 		return r;
 	r = fdio_stat(fd, st);
+	if (r == 0 && o->opts->xattr_permissions)
+		r = override_read(fd, st);
 	if (r == 0)
 		r = lower_blocks(o, &v, st);
 	if (r == 0)

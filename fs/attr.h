@@ -25,6 +25,12 @@ struct attr_shape {
 void attr_shape(const struct overlay *o, const struct attr_shape *s,
 		struct stat *st);
 
+/*
+ * Under xattr_permissions=2 (override.h): what the inode's attribute says goes
+ * into *st. 0 or -errno.
+ */
+int attr_override(struct overlay *o, const struct ref *ref, struct stat *st);
+
 /* The attributes of an inode. 0 or -errno. */
 int attr_get(struct overlay *o, struct inode *i, struct stat *st);
 

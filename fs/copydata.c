@@ -21,8 +21,8 @@ static bool is_refusal(int err)
 
 static int copy_by_hand(int from, int to, off_t off, off_t end)
 {
-	_cleanup_free_ char *buf = malloc(
-		end - off < CHUNK ? (size_t)(end - off) : CHUNK);
+	_cleanup_free_ char *buf =
+		malloc(end - off < CHUNK ? (size_t)(end - off) : CHUNK);
 
 	if (!buf)
 		return -ENOMEM;

@@ -13,6 +13,7 @@
 #include "fs/dirsnap.h"
 #include "fs/itableset.h"
 #include "fs/names.h"
+#include "fs/override.h"
 #include "fs/xattrs.h"
 
 /* The creator's ids and the device number as they are on disk. */
@@ -33,13 +34,18 @@ static int to_disk(const struct overlay *o, const struct create_spec *in,
 	return 0;
 }
 
-/* The one system call; a descriptor for `open`, else 0. */
-static int make(int dirfd, const char *name, const struct create_spec *spec)
+/*
+ * The one system call; a descriptor for `open`, else 0. With `own` the inode is
+ * the daemon's.
+ */
+static int make(int dirfd, const char *name, const struct create_spec *spec,
+		bool own)
 {
 	struct creds saved;
 	int r;
 
-	creds_enter(&saved, spec->uid, spec->gid, spec->umask);
+	creds_enter(&saved, own ? 0 : spec->uid, own ? 0 : spec->gid,
+		    spec->umask);
 	if (S_ISREG(spec->mode) && spec->open)
 		r = openat(dirfd, name,
 			   O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
@@ -71,7 +77,7 @@ static int make_over(struct names_dir *d, const char *name,
 	if (from < 0)
 		return from;
 	upper_tmpname(u, tmp);
-	fd = r = make(from, tmp, spec);
+	fd = r = make(from, tmp, spec, d->o->opts->xattr_permissions);
 	if (r >= 0 && is_dir) {
 		r = dir = fdio_openat(from, tmp, O_RDONLY | O_DIRECTORY, 0);
 		if (r >= 0)
@@ -96,7 +102,7 @@ static int make_named(struct names_dir *d, const char *name,
 	if (d->v.n_lower > 0)
 		r = names_vacancy(d, name);
 	if (r == 0) {
-		r = make(d->ent->fd, name, spec);
+		r = make(d->ent->fd, name, spec, d->o->opts->xattr_permissions);
 		if (r != -EEXIST || d->v.n_lower > 0)
 			return r;
 		r = names_vacancy(d, name);
@@ -104,9 +110,25 @@ static int make_named(struct names_dir *d, const char *name,
 	return r > 0 ? make_over(d, name, spec) : r < 0 ? r : -EEXIST;
 }
 
+/* Owner and mode into an attribute: what was made is the daemon's own. */
+static int override(const struct names_dir *d, const char *name,
+		    const struct create_spec *spec, struct stat *st)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!d->o->opts->xattr_permissions)
+		return 0;
+	fd = fdio_openat(d->ent->fd, name, O_PATH, 0);
+	if (fd < 0)
+		return fd;
+	st->st_uid = spec->uid;
+	st->st_gid = spec->gid;
+	return override_write(fd, st);
+}
+
 /* Find out what was made and tell the table. */
 static int commit(struct names_dir *d, const char *name, int fd,
-		  struct create_result *out)
+		  const struct create_spec *spec, struct create_result *out)
 {
 	struct layer *up = upper_layer(d->o->upper);
 	struct attr_shape shape;
@@ -119,6 +141,10 @@ static int commit(struct names_dir *d, const char *name, int fd,
 		r = fd >= 0 ? dirlayer_ref_fd(up, fd, l.st.st_ino, &l.upper)
 			    : dirlayer_ref_at(up, d->ent->fd, name, l.st.st_ino,
 					      &l.upper);
+	if (r < 0)
+		return r;
+	if (name[0])
+		r = override(d, name, spec, &l.st);
 	if (r < 0)
 		return r;
 	l.ino = layer_ino(up, l.st.st_ino);
@@ -155,7 +181,7 @@ int create(struct overlay *o, struct inode *parent, const char *name,
 		fd = r;
 
 	dirsnap_changed(o, parent);
-	r = commit(&d, name, fd, &res);
+	r = commit(&d, name, fd, &disk, &res);
 	if (r < 0)
 		return r;
 	res.fd = TAKE_FD(fd);
@@ -190,7 +216,7 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 	pin = fdio_reopen(fd, O_PATH);
 	if (pin < 0)
 		return pin;
-	r = commit(&d, "", fd, &res);
+	r = commit(&d, "", fd, &disk, &res);
 	if (r < 0)
 		return r;
 	lock_acquire(&res.inode->lock);

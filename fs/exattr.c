@@ -8,11 +8,18 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/override.h"
 #include "fs/xattrs.h"
 
 static bool is_acl(const char *name)
 {
 	return strncmp(name, "system.posix_acl_", 17) == 0;
+}
+
+/* Ours under xattr_permissions=2, then. */
+static bool is_override(const struct overlay *o, const char *name)
+{
+	return o->opts->xattr_permissions && strcmp(name, OVERRIDE_XATTR) == 0;
 }
 
 static int refuse(const struct overlay *o, const char *name)
@@ -21,6 +28,8 @@ static int refuse(const struct overlay *o, const char *name)
 		return -EOPNOTSUPP;
 	if (o->opts->noacl && is_acl(name))
 		return -EOPNOTSUPP;
+	if (is_override(o, name))
+		return -ENODATA;
 	return 0;
 }
 
@@ -107,7 +116,8 @@ ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
 		const char *guest = xattrs_to_guest(p, mapped);
 		size_t len;
 
-		if (!guest || (o->opts->noacl && is_acl(guest)))
+		if (!guest || (o->opts->noacl && is_acl(guest)) ||
+		    is_override(o, guest))
 			continue;
 		len = strlen(guest) + 1;
 		if (size > 0 && used + len > size)
@@ -130,6 +140,8 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	ssize_t n;
 	int r = refuse(o, name);
 
+	if (r == -ENODATA)
+		return -EPERM;
 	if (r < 0 || !disk)
 		return r < 0 ? r : -ERANGE;
 	copy = malloc(value->size + IDS_CAPS_MAX);

@@ -141,7 +141,8 @@ void fusefile_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 	if (fusereq_overlay(req)->opts->fsync == OPTIONS_FSYNC_NONE)
 		fusereq_err(req, -ENOSYS);
 	else
-		fusereq_err(req, file_fsync(fusereq_overlay(req), fi->fh, datasync));
+		fusereq_err(req,
+			    file_fsync(fusereq_overlay(req), fi->fh, datasync));
 }
 
 /* For requests that do not say whether their caller may keep setuid. */

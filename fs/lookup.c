@@ -373,7 +373,7 @@ static int search_lowers(struct search *s)
 
 /* The contract's functions. */
 
-static void shape(struct overlay *o, struct lookup *l)
+static int shape(struct overlay *o, struct lookup *l)
 {
 	struct attr_shape s = {
 		.ino = l->ino,
@@ -381,8 +381,12 @@ static void shape(struct overlay *o, struct lookup *l)
 		.link_delta = l->link_delta,
 		.n_lower = l->n_lower,
 	};
+	int r = attr_override(o, ref_is(&l->upper) ? &l->upper : &l->lower[0],
+			      &l->st);
 
-	attr_shape(o, &s, &l->st);
+	if (r == 0)
+		attr_shape(o, &s, &l->st);
+	return r;
 }
 
 int lookup_name(struct overlay *o, const struct itable_view *dir,
@@ -400,12 +404,11 @@ int lookup_name(struct overlay *o, const struct itable_view *dir,
 		r = search_lowers(&s);
 	if (r == 0 && !(out->flags & INODE_UPPER) && out->n_lower == 0)
 		return -ENOENT;
-	if (r < 0) {
+	if (r == 0)
+		r = shape(o, out);
+	if (r < 0)
 		lookup_end(out);
-		return r;
-	}
-	shape(o, out);
-	return 0;
+	return r;
 }
 
 int lookup_below(struct overlay *o, const struct itable_view *dir,
@@ -460,10 +463,10 @@ int lookup_root(struct overlay *o, struct lookup *out)
 		m.redirect = NULL;
 		apply_marks(&s, &m);
 	}
+	if (r == 0)
+		r = shape(o, out);
 	if (r < 0)
 		lookup_end(out);
-	else
-		shape(o, out);
 	return r;
 }
 

@@ -111,7 +111,7 @@ t_fallocate_shifts() {
 	mnt
 	if ! "$VT" fallocate "$M/f" collapse 4096 8192; then
 		assert_errno EOPNOTSUPP "$VT" fallocate "$M/f" collapse 4096 8192
-		skip "not passed on: EOPNOTSUPP"
+		skip "the kernel passes no collapse on: EOPNOTSUPP"
 	fi
 	"$VT" fallocate "$D/want" insert 16384 4096
 	"$VT" fallocate "$M/f" insert 16384 4096

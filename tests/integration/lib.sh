@@ -279,6 +279,7 @@ lib_run_case() {
 	cd /
 	lib_case_end
 	if [ -n "$LIB_LEFT" ] && { [ "$rc" = 0 ] || [ "$rc" = 77 ]; }; then
+		rm -f "$D.why"
 		lib_why "$LIB_LEFT"
 		rc=1
 	fi
