@@ -70,6 +70,11 @@ int backing_get_locked(struct overlay *o, struct inode *i, int fd)
 	if (id > 0)
 		return id;
 	id = ioctl(o->backing->channel, BACKING_OPEN, &map);
+	if (id < 0 && errno == EPERM) {
+		/* Not for us, nor later: root of a user namespace. */
+		o->backing->channel = -1;
+		return -EPERM;
+	}
 	if (id <= 0)
 		return id < 0 ? -errno : -EIO;
 	itableset_backing_locked(o->inodes, i, id);

@@ -14,6 +14,7 @@
 #include "fs/htable.h"
 #include "fs/lookup.h"
 #include "fs/workdir.h"
+#include "fs/xattrs.h"
 
 /* Open directories kept; a tree walk needs those on its path. */
 #define OVERLAY_FDS 256
@@ -149,6 +150,7 @@ int overlay_new(struct overlay **out, const struct options *opts, char *err,
 	o->ids = (struct ids){ &opts->uids, &opts->gids, opts->squash_uid,
 			       opts->squash_gid };
 	err[0] = '\0';
+	xattrs_use_user(opts->userxattr);
 	r = make_tables(o);
 	if (r == 0)
 		r = open_upper(o, err, errlen);

@@ -44,7 +44,7 @@ static bool is_empty(int fd)
 /* Use the family of attributes that we may write. */
 static int probe_xattrs(int fd)
 {
-	for (int user = 0; user < 2; user++) {
+	for (int user = xattrs_uses_user(); user < 2; user++) {
 		xattrs_use_user(user);
 		if (xattrs_private_set(fd, XATTRS_IMPURE, "y", 1) == 0) {
 			xattrs_private_remove(fd, XATTRS_IMPURE);

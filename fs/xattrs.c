@@ -39,6 +39,11 @@ void xattrs_use_user(bool on)
 	family = on ? FAMILY_USER : FAMILY_TRUSTED;
 }
 
+bool xattrs_uses_user(void)
+{
+	return family == FAMILY_USER;
+}
+
 static const char *full_of(int fam, const char *mark, char buf[XATTRS_NAME_MAX])
 {
 	snprintf(buf, XATTRS_NAME_MAX, "%s%s", families[fam], mark);

@@ -38,6 +38,7 @@ struct xattrs_record {
 
 /* Keep marks in user.overlay.* from now on; before any thread starts. */
 void xattrs_use_user(bool on);
+bool xattrs_uses_user(void);
 
 /* One of the marks above; return values as xattrio's. */
 ssize_t xattrs_private_get(int fd, const char *mark, void *buf, size_t size);
