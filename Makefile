@@ -51,6 +51,7 @@ BASE += xattrio
 # fs (F2, and fuse, session: F3)
 FS += attr
 FS += backing
+FS += change
 FS += copydata
 FS += copyup
 FS += create
@@ -86,6 +87,7 @@ FS += refpack
 FS += remove
 FS += rename
 FS += session
+FS += stack
 FS += upper
 FS += workdir
 FS += xattrs
@@ -143,6 +145,11 @@ vt_SRC += tests/integration/vt/vt_map.c
 vt_SRC += tests/integration/vt/vt_name.c
 vt_SRC += tests/integration/vt/vt_ops.c
 vt_SRC += tests/integration/vt/vt_wait.c
+HELPERS += stress/ns
+stress/ns_SRC += tests/stress/ns.c
+stress/ns_SRC += tests/stress/ns_meet.c
+stress/ns_SRC += tests/stress/ns_model.c
+stress/ns_SRC += tests/stress/ns_own.c
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
 STRESS :=

@@ -3,7 +3,7 @@
 #define VEFS_FS_ATTR_H
 
 /*
- * attr - what an inode looks like from outside, and changing it.
+ * attr - what an inode looks like from outside.
  */
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -34,39 +34,20 @@ int attr_override(struct overlay *o, const struct ref *ref, struct stat *st);
 /* The attributes of an inode. 0 or -errno. */
 int attr_get(struct overlay *o, struct inode *i, struct stat *st);
 
+/* The same by an open descriptor of its metadata. */
+int attr_of_fd(struct overlay *o, const struct itable_view *v, int fd,
+	       struct stat *st);
+
 /* Birth time too, where the layer's filesystem tells; else mask lacks it. */
 int attr_statx(struct overlay *o, struct inode *i, struct statx *sx);
 
-/* What to change; ids are outward ones. */
-struct attr_change {
-	bool mode, uid, gid, size, atime, mtime;
-	bool kill_priv; /* setuid, setgid and capabilities fall */
-	mode_t new_mode;
-	uid_t new_uid;
-	gid_t new_gid;
-	off_t new_size;
-	struct timespec times[2]; /* as for utimensat */
-	uint64_t fh;		  /* the open file that is truncated, or 0 */
-};
-
-/*
- * Change attributes, copying up what is needed. On an error nothing that the
- * error is about has changed. -EROFS without an upper; -EOVERFLOW for an
- * owner outside the id map.
- */
-int attr_set(struct overlay *o, struct inode *i, const struct attr_change *c,
-	     struct stat *st);
+/* An O_PATH descriptor of what shows the inode's metadata. */
+int attr_open_meta(struct overlay *o, const struct itable_view *v, int flags);
 
 /*
  * A write happened or is coming: setuid, setgid, capabilities fall. 1 if there
  * were any, 0, or -errno.
  */
 int attr_kill_priv(int fd);
-
-/* It gets setuid, setgid or attributes: look before relying on its having none. */
-void attr_not_plain(struct overlay *o, struct inode *i);
-
-/* An O_PATH descriptor of what shows the inode's metadata. */
-int attr_open_meta(struct overlay *o, const struct itable_view *v, int flags);
 
 #endif

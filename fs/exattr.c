@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "fs/attr.h"
+#include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
@@ -155,7 +156,7 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	fd = open_meta(o, i, &type);
 	if (fd < 0)
 		return fd;
-	attr_not_plain(o, i);
+	change_not_plain(o, i);
 	return xattrio_set(fd, disk, copy, (size_t)n, value->flags);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "fs/attr.h"
+#include "fs/change.h"
 #include "fs/backing.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"

@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "fs/attr.h"
+#include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/exattr.h"
 #include "fs/misc.h"
@@ -51,7 +52,7 @@ static struct timespec time_of(int valid, int set, int now,
 void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 		      int valid, struct fuse_file_info *fi)
 {
-	struct attr_change c = {
+	struct change c = {
 		.mode = valid & FUSE_SET_ATTR_MODE,
 		.uid = valid & FUSE_SET_ATTR_UID,
 		.gid = valid & FUSE_SET_ATTR_GID,
@@ -74,7 +75,7 @@ void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 			     FUSE_SET_ATTR_MTIME_NOW, &attr->st_mtim);
 	if (c.size && fi)
 		c.fh = fi->fh;
-	r = attr_set(fusereq_overlay(req), p.inode, &c, &st);
+	r = change_attr(fusereq_overlay(req), p.inode, &c, &st);
 	if (r < 0)
 		fusereq_err(req, r);
 	else

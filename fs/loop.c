@@ -284,13 +284,13 @@ static void lead(struct worker *w)
 			call_helper(l);
 			streak = 0;
 		}
+		if (woke)
+			want_deputy(l);
 		if (!mark(w))
 			return (void)handle(w, (size_t)n);
 		handle(w, (size_t)n);
 		if (!mark(w))
 			return;
-		if (woke)
-			want_deputy(l);
 	}
 }
 

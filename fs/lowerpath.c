@@ -18,8 +18,14 @@ static const char *component(const char *p, char name[NAME_MAX + 1])
 		p++;
 	while (p[n] && p[n] != '/')
 		n++;
-	if (n == 0 || n > NAME_MAX)
+	if (n == 0)
 		return NULL;
+	/* Longer than any name: let it be one that cannot exist. */
+	if (n > NAME_MAX) {
+		memset(name, '/', NAME_MAX);
+		name[NAME_MAX] = '\0';
+		return p + n;
+	}
 	memcpy(name, p, n);
 	name[n] = '\0';
 	return p + n;
@@ -37,7 +43,7 @@ static int step(struct layer *l, struct layer_entry *at, const char *name,
 	struct layer_marks m = { .opaque = false };
 	int r;
 
-	if (is_dot(name) || !S_ISDIR(at->st.st_mode))
+	if (is_dot(name) || name[0] == '/' || !S_ISDIR(at->st.st_mode))
 		return -ENOENT;
 	r = l->ops->lookup(l, &at->ref, name, &next);
 	if (r == -ENODATA) {

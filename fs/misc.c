@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "fs/attr.h"
+#include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
 #include "fs/dirlayer.h"
@@ -57,7 +58,7 @@ int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
 	if (fd < 0)
 		return fd;
 	if (k->write)
-		attr_not_plain(o, i);
+		change_not_plain(o, i);
 	if (ioctl(fd, c->cmd, arg) < 0)
 		return -errno;
 	if (!k->write)

@@ -5,11 +5,11 @@
 /*
  * overlay - one merged tree: the stack that everything else works on.
  *
- * It is assembled here, bottom-up: lower layers, the upper one, the tables.
- * The operations on it are in their own modules, a family each:
+ * stack.h assembles it. The operations on it are in their own modules, a family
+ * each:
  *
  *	lookup	what the layers say about a name, and the inode for it
- *	attr	what an inode looks like, and changing that
+ *	attr	what an inode looks like; change: changing that
  *	dirsnap	listing a merged directory
  *	create, remove, rename, link	one name each
  *	copyup	giving an inode of a lower its place in upper
@@ -55,14 +55,6 @@ struct overlay {
 	void (*stale)(void *ctx, uint64_t nodeid);
 	void *stale_ctx;
 };
-
-/*
- * Assemble what `opts` asks for. 0, or -errno with a sentence in
- * err[errlen]; nothing is left open then.
- */
-int overlay_new(struct overlay **out, const struct options *opts, char *err,
-		size_t errlen);
-void overlay_free(struct overlay *o);
 
 /*
  * The attributes of `i` changed by something else than what the kernel asked

@@ -21,6 +21,7 @@
 #include "fs/fuse.h"
 #include "fs/loop.h"
 #include "fs/overlay.h"
+#include "fs/stack.h"
 
 /* From include/uapi/linux/fuse.h. */
 #define DEV_IOC_CLONE _IOR(229, 0, uint32_t)
@@ -240,7 +241,7 @@ static void session_end(struct session *s)
 	    errno != EINVAL && errno != ENOENT)
 		log_warn("%s: %s", s->target, strerror(errno));
 	fuse_server_free(s->server);
-	overlay_free(s->overlay);
+	stack_free(s->overlay);
 	if (s->fd_busy >= 0)
 		close(s->fd_busy);
 	if (s->fd >= 0)
@@ -263,7 +264,7 @@ static int prepare(struct session *s, char *err, size_t errlen)
 			 s->opts->target);
 		return -ENOTDIR;
 	}
-	return overlay_new(&s->overlay, s->opts, err, errlen);
+	return stack_new(&s->overlay, s->opts, err, errlen);
 }
 
 int session_run(const struct options *opts, void (*live)(void *ctx), void *ctx,

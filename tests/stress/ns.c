@@ -238,8 +238,7 @@ int main(int argc, char *argv[])
 	}
 	if (!strcmp(verb, "run") && argc == 6) {
 		map_state(argv[3], false, true);
-		return run(argv[2], seed,
-			   (unsigned)strtoul(argv[5], NULL, 10));
+		return run(argv[2], seed, (unsigned)strtoul(argv[5], NULL, 10));
 	}
 	if (!strcmp(verb, "check") && argc == 4) {
 		map_state(argv[3], false, false);

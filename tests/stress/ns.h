@@ -11,15 +11,15 @@
 #include <stdint.h>
 
 #define NS_PROCS 4
-#define NS_NODES 160	/* names of a process */
-#define NS_DATAS 80	/* files of a process; a file has one or more names */
-#define NS_BYTES 20000	/* the largest file */
-#define NS_NAME 24	/* the longest name, with its NUL */
-#define NS_FILL 900	/* operations that fill a subtree */
-#define NS_OPEN 6	/* files kept open after their names are gone */
-#define NS_TOGETHER 64	/* files that all copy up at the same time */
-#define NS_SLOTS 24	/* names that all fight for */
-#define NS_LINE 16	/* bytes of a line in the shared log */
+#define NS_NODES 160   /* names of a process */
+#define NS_DATAS 80    /* files of a process; a file has one or more names */
+#define NS_BYTES 20000 /* the largest file */
+#define NS_NAME 24     /* the longest name, with its NUL */
+#define NS_FILL 900    /* operations that fill a subtree */
+#define NS_OPEN 6      /* files kept open after their names are gone */
+#define NS_TOGETHER 64 /* files that all copy up at the same time */
+#define NS_SLOTS 24    /* names that all fight for */
+#define NS_LINE 16     /* bytes of a line in the shared log */
 
 enum ns_type { NS_FILE, NS_DIR, NS_LINK, NS_FIFO };
 

@@ -125,7 +125,8 @@ static void list(struct ns_proc *p, int dir)
 	char seen[512][NS_NAME];
 	unsigned n = 0;
 	struct dirent *e;
-	DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	DIR *d =
+		fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 
 	if (!d)
 		ns_fail(p, "shared: %s", strerror(errno));

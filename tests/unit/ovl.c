@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "fs/stack.h"
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/creds.h"
@@ -19,6 +20,7 @@
 #include "fs/lookup.h"
 #include "fs/remove.h"
 #include "fs/rename.h"
+#include "fs/stack.h"
 
 #define BOTTOM_UP 64
 
@@ -70,13 +72,13 @@ void ovl_begin(struct ovl *v, bool rw)
 	snprintf(words + n, sizeof(words) - n, "%s", v->more ? v->more : "");
 	r = options_parse(&v->opts, 4, argv, err, sizeof(err));
 	ck_assert_msg(!r, "%s: %s", words, err);
-	r = overlay_new(&v->o, &v->opts, err, sizeof(err));
+	r = stack_new(&v->o, &v->opts, err, sizeof(err));
 	ck_assert_msg(!r, "%s: %s", words, err);
 }
 
 void ovl_end(struct ovl *v)
 {
-	overlay_free(v->o);
+	stack_free(v->o);
 	v->o = NULL;
 	options_free(&v->opts);
 }

@@ -5,13 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/change.h"
 #include "fs/attr.h"
+#include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
 #include "fs/create.h"
 #include "fs/file.h"
 #include "fs/htable.h"
 #include "fs/link.h"
+#include "fs/stack.h"
 #include "tests/unit/ovl.h"
 
 static struct ovl v;
@@ -66,7 +69,7 @@ START_TEST(what_cannot_be_assembled)
 			 v.path);
 #pragma GCC diagnostic pop
 		ck_assert_int_eq(options_parse(&opts, 4, argv, err, 600), 0);
-		ck_assert_int_eq(overlay_new(&o, &opts, err, sizeof(err)),
+		ck_assert_int_eq(stack_new(&o, &opts, err, sizeof(err)),
 				 rows[n].error);
 		ck_assert_msg(strstr(err, rows[n].says) != NULL, "%s", err);
 		ck_assert_ptr_null(o);
@@ -99,7 +102,7 @@ END_TEST
 
 START_TEST(without_an_upper_nothing_changes)
 {
-	struct attr_change change = { .mode = true, .new_mode = 0600 };
+	struct change change = { .mode = true, .new_mode = 0600 };
 	struct inode *i;
 	struct stat st;
 
@@ -114,7 +117,7 @@ START_TEST(without_an_upper_nothing_changes)
 	ck_assert_int_eq(ovl_remove(&v, "", "d", true), -EROFS);
 	ck_assert_int_eq(ovl_rename(&v, "", "f", "d", "f", 0), -EROFS);
 	i = ovl_get(&v, "f", NULL);
-	ck_assert_int_eq(attr_set(v.o, i, &change, &st), -EROFS);
+	ck_assert_int_eq(change_attr(v.o, i, &change, &st), -EROFS);
 	ck_assert_int_eq(copyup(v.o, i, COPYUP_META), -EROFS);
 	ovl_put_back(&v, i);
 	ovl_check_idle(&v);
@@ -402,7 +405,7 @@ END_TEST
 START_TEST(hard_links_below_one_after_the_other)
 {
 	struct stat st;
-	char name[8];
+	char name[32];
 
 	SET_UP(1);
 	ovl_put(&v, "l1/a0", "text");

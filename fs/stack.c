@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/stack.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "fs/backing.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/base/log.h"
+#include "fs/dirlayer.h"
+#include "fs/dirsnap.h"
+#include "fs/htable.h"
+#include "fs/lookup.h"
+#include "fs/workdir.h"
+#include "fs/xattrs.h"
+
+/* Open directories kept; a tree walk needs those on its path. */
+#define STACK_FDS 256
+
+static void on_gone(void *ctx, struct inode *i, int32_t backing)
+{
+	(void)i;
+	backing_gone(ctx, backing);
+}
+
+static int make_tables(struct overlay *o)
+{
+	o->inodes = itable_new();
+	o->handles = htable_new();
+	o->fds = fdcache_new(STACK_FDS);
+	o->backing = backing_new();
+	o->listings = dirsnap_cache_new();
+	if (!o->inodes || !o->handles || !o->fds || !o->backing || !o->listings)
+		return -ENOMEM;
+	itable_on_gone(o->inodes, on_gone, o);
+	return 0;
+}
+
+static int open_upper(struct overlay *o, char *err, size_t errlen)
+{
+	const struct options *opts = o->opts;
+	struct workdir w;
+	int r;
+
+	if (!opts->upper || opts->readonly)
+		return 0;
+	r = workdir_open(&w, opts->upper, opts->work, err, errlen);
+	if (r == 0)
+		r = upper_new(&o->upper, &w, opts->fsync, o->fds, err, errlen);
+	if (r == 0)
+		o->layers[REF_UPPER] = upper_layer(o->upper);
+	return r;
+}
+
+static int add_lower(struct overlay *o, const char *path, char *err,
+		     size_t errlen)
+{
+	struct dirlayer_config cfg = { .path = path,
+				       .index = (uint8_t)o->n_layers,
+				       .fds = o->fds };
+	int r;
+
+	if (o->n_layers >= OVERLAY_LAYERS) {
+		snprintf(err, errlen, "more than %d lower directories",
+			 OVERLAY_LAYERS - 1);
+		return -E2BIG;
+	}
+	r = dirlayer_new(&o->layers[o->n_layers], &cfg, err, errlen);
+	if (r == 0)
+		o->n_layers++;
+	return r;
+}
+
+/* An upper that is mounted read-only is the topmost lower. */
+static int open_lowers(struct overlay *o, char *err, size_t errlen)
+{
+	const struct options *opts = o->opts;
+	int r = 0;
+
+	o->n_layers = 1;
+	if (opts->upper && opts->readonly)
+		r = add_lower(o, opts->upper, err, errlen);
+	for (size_t i = 0; i < opts->n_lower && r == 0; i++)
+		r = add_lower(o, opts->lower[i], err, errlen);
+	if (r == 0)
+		dirlayer_set_bottom(o->layers[o->n_layers - 1]);
+	return r;
+}
+
+/*
+ * Which filesystem each layer is on, counted from the bottom, so that adding
+ * a layer on top changes no inode number below.
+ */
+static int number_filesystems(struct overlay *o)
+{
+	dev_t devs[OVERLAY_LAYERS];
+	unsigned n = 0;
+
+	for (unsigned i = o->n_layers; i-- > 0;) {
+		struct stat st;
+		unsigned k = 0;
+		int r;
+
+		if (!o->layers[i])
+			continue;
+		r = fdio_stat(dirlayer_rootfd(o->layers[i]), &st);
+		if (r < 0)
+			return r;
+		while (k < n && devs[k] != st.st_dev)
+			k++;
+		if (k == n)
+			devs[n++] = st.st_dev;
+		dirlayer_set_fsidx(o->layers[i], (uint8_t)k);
+	}
+	return 0;
+}
+
+static int make_root(struct overlay *o)
+{
+	struct inode *unused;
+	LOOKUP(l);
+	int r = lookup_root(o, &l);
+
+	return r < 0 ? r : lookup_intern(o, &l, NULL, "", &unused);
+}
+
+int stack_new(struct overlay **out, const struct options *opts, char *err,
+	      size_t errlen)
+{
+	struct overlay *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	o->opts = opts;
+	o->ids = (struct ids){ &opts->uids, &opts->gids, opts->squash_uid,
+			       opts->squash_gid };
+	err[0] = '\0';
+	xattrs_use_user(opts->userxattr);
+	r = make_tables(o);
+	if (r == 0)
+		r = open_upper(o, err, errlen);
+	if (r == 0)
+		r = open_lowers(o, err, errlen);
+	if (r == 0)
+		r = number_filesystems(o);
+	if (r == 0)
+		r = make_root(o);
+	if (r < 0) {
+		if (!err[0])
+			snprintf(err, errlen, "cannot set the overlay up: %s",
+				 strerror(-r));
+		stack_free(o);
+		return r;
+	}
+	*out = o;
+	return 0;
+}
+
+void stack_free(struct overlay *o)
+{
+	if (!o)
+		return;
+	dirsnap_cache_free(o->listings);
+	htable_free(o->handles);
+	itable_free(o->inodes);
+	fdcache_free(o->fds);
+	for (unsigned i = 0; i < OVERLAY_LAYERS; i++) {
+		if (o->layers[i])
+			o->layers[i]->ops->free(o->layers[i]);
+	}
+	upper_free(o->upper);
+	backing_free(o->backing);
+	free(o);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_STACK_H
+#define VEFS_FS_STACK_H
+
+/*
+ * stack - the one place where an overlay is put together, bottom-up: tables,
+ * upper, lower layers, the root.
+ */
+#include "fs/overlay.h"
+
+/*
+ * Assemble what `opts` asks for. 0, or -errno with a sentence in
+ * err[errlen]; nothing is left open then.
+ */
+int stack_new(struct overlay **out, const struct options *opts, char *err,
+	      size_t errlen);
+void stack_free(struct overlay *o);
+
+#endif
