@@ -8,7 +8,6 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#include "fs/stack.h"
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/creds.h"

@@ -204,7 +204,7 @@ static const struct fake_entry pairs[] = {
 START_TEST(names_with_one_hash)
 {
 	struct fake_entry turned[ARRAY_SIZE(pairs)];
-	uint64_t cookies[ARRAY_SIZE(pairs)];
+	uint64_t cookies[ARRAY_SIZE(pairs)] = { 0 };
 	struct dirmerge *m;
 
 	set_up();

@@ -15,7 +15,6 @@
 #include "fs/base/cleanup.h"
 #include "fs/itable.h"
 #include "fs/itableset.h"
-#include "fs/itableset.h"
 
 static struct itable *t;
 
@@ -564,7 +563,6 @@ static void *churn(void *arg)
 START_TEST(many_threads_leave_nothing)
 {
 	pthread_t th[THREADS];
-
 	set_up();
 	for (uintptr_t n = 0; n < THREADS; n++)
 		ck_assert_int_eq(pthread_create(&th[n], NULL, churn,

@@ -7,7 +7,6 @@
 
 #include "fs/change.h"
 #include "fs/attr.h"
-#include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
 #include "fs/create.h"

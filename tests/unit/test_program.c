@@ -111,7 +111,7 @@ START_TEST(far_down)
 	ovl_mkdir(&v, "l1/home/usr");
 	ovl_mkdir(&v, "l1/usr");
 	for (int n = 0; n < 12; n++) {
-		strcat(path, "/d");
+		memcpy(path + strlen(path), "/d", sizeof("/d"));
 		ovl_mkdir(&v, path);
 	}
 	v.more = ",program_trees=/usr:/a/b/c/d/e/f/g/h/i/j/k";

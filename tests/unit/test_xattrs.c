@@ -77,7 +77,9 @@ START_TEST(no_way_around)
 
 		name[0] = '\0';
 		for (unsigned k = unit_rand(&r, 6) + 1; k-- > 0;)
-			strcat(name, parts[unit_rand(&r, ARRAY_SIZE(parts))]);
+			snprintf(name + strlen(name),
+				 sizeof(name) - strlen(name), "%s",
+				 parts[unit_rand(&r, ARRAY_SIZE(parts))]);
 		d = xattrs_to_disk(name, disk);
 		ck_assert_ptr_nonnull(d);
 		g = xattrs_to_guest(d, back);
