@@ -263,6 +263,9 @@ static int reopen(struct overlay *o, struct handle *h)
 	if ((flags & O_ACCMODE) == O_WRONLY)
 		flags = (flags & ~O_ACCMODE) | O_RDWR;
 	fd = open_data(o, &v, flags);
+	/* A file of chattr +a is opened to append, or not at all. */
+	if (fd == -EPERM && (h->flags & O_APPEND))
+		fd = open_data(o, &v, flags | O_APPEND);
 	if (fd < 0)
 		return fd;
 	lock_acquire(&p.inode->lock);

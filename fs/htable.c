@@ -14,7 +14,7 @@
 
 struct htable_header {
 	uint32_t layout;
-	uint32_t high;
+	_Atomic uint32_t high;
 	uint32_t generation;
 	uint32_t first_free;
 	uint32_t count;
@@ -95,9 +95,12 @@ uint64_t htable_add(struct htable *t, const struct handle *like, int fd)
 		return 0;
 	}
 	h = &t->handles[x];
-	*h = *like;
+	h->nodeid = like->nodeid;
+	h->flags = like->flags;
+	h->pass = like->pass;
+	h->fd_lower = 0;
 	h->fd = fd + 1;
-	h->generation = gen;
+	h->generation = gen; /* last: now it can be found */
 	return (uint64_t)gen << 32 | x;
 }
 
@@ -106,8 +109,7 @@ struct handle *htable_get(struct htable *t, uint64_t fh)
 	uint32_t x = (uint32_t)fh;
 	struct handle *h = &t->handles[x];
 
-	if (!x || x >= __atomic_load_n(&t->head->high, __ATOMIC_RELAXED) ||
-	    h->generation != fh >> 32)
+	if (!x || x >= t->head->high || h->generation != fh >> 32)
 		return NULL;
 	return h;
 }
@@ -118,9 +120,9 @@ void htable_remove(struct htable *t, uint64_t fh)
 
 	if (!h)
 		return;
+	h->generation = 0;
 	close_fd(h);
 	pthread_mutex_lock(&t->lock);
-	h->generation = 0;
 	h->next_free = t->head->first_free;
 	t->head->first_free = (uint32_t)fh;
 	t->head->count--;

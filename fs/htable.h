@@ -20,11 +20,11 @@ struct htable;
 /* One open file. Everything but `fd` is set once. */
 struct handle {
 	uint64_t nodeid; /* the inode's; it stays known while this is open */
-	uint32_t generation;	   /* 0: free */
-	uint32_t flags;		   /* of open(2) */
-	uint32_t pass;		   /* 1: passthrough, 0: cached */
-	_Atomic int32_t fd;	   /* descriptor + 1; 0: none yet */
-	_Atomic uint32_t fd_lower; /* the descriptor is the lower file's */
+	_Atomic uint32_t generation; /* 0: free */
+	uint32_t flags;		     /* of open(2) */
+	uint32_t pass;		     /* 1: passthrough, 0: cached */
+	_Atomic int32_t fd;	     /* descriptor + 1; 0: none yet */
+	_Atomic uint32_t fd_lower;   /* the descriptor is the lower file's */
 	uint32_t next_free;
 };
 

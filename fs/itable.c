@@ -161,11 +161,13 @@ void itablepriv_reap(struct itable *t, struct inode *i)
 {
 	while (i) {
 		struct itable_rec *rec = itablepriv_rec(t, i);
-		uint32_t parent = rec->parent;
-		int32_t backing = rec->backing;
+		uint32_t parent;
+		int32_t backing;
 
 		if (i->refs > 0 || rec->nlookup > 0 || !rec->nodeid)
 			return;
+		parent = rec->parent;
+		backing = rec->backing;
 		itablepriv_hash_del(t, i);
 		rec->nodeid = 0; /* invisible from here on */
 		pthread_mutex_unlock(&t->mutex);

@@ -41,9 +41,9 @@ struct loop {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	unsigned term;
-	bool vacant;	/* nobody leads */
-	bool deputy;	/* one of the parked is it */
-	unsigned calls; /* helpers called and not yet come */
+	bool vacant;	     /* nobody leads */
+	_Atomic bool deputy; /* one of the parked is it */
+	unsigned calls;	     /* helpers called and not yet come */
 	unsigned parked;
 	_Atomic unsigned served;
 	_Atomic bool asleep, ended;
@@ -254,7 +254,7 @@ static bool mark(struct worker *w)
 /* While requests come in somebody must watch us. */
 static void want_deputy(struct loop *l)
 {
-	if (__atomic_load_n(&l->deputy, __ATOMIC_RELAXED))
+	if (atomic_load_explicit(&l->deputy, memory_order_relaxed))
 		return;
 	pthread_mutex_lock(&l->lock);
 	if (!l->deputy && l->parked > 0)

@@ -156,6 +156,27 @@ START_TEST(redirects)
 }
 END_TEST
 
+/* A directory from below, moved into one that only its own layer has. */
+START_TEST(a_redirect_in_a_new_directory)
+{
+	SET_UP(2);
+	ovl_mkdir(&v, "l2/old");
+	ovl_put(&v, "l2/old/below", "x");
+	ovl_mkdir(&v, "l1/new");
+	ovl_mkdir(&v, "l1/new/moved");
+	ovl_mark(&v, "l1/new/moved", "trusted.overlay.redirect", "/old");
+	ovl_mkdir(&v, "l1/opaque");
+	ovl_mark(&v, "l1/opaque", "trusted.overlay.opaque", "y");
+	ovl_mkdir(&v, "l1/opaque/moved");
+	ovl_mark(&v, "l1/opaque/moved", "trusted.overlay.redirect", "/old");
+	ovl_begin(&v, true);
+	ck_assert_str_eq(ovl_names(&v, "new/moved", buf), "below");
+	ck_assert_str_eq(ovl_names(&v, "opaque/moved", buf), "below");
+	ck_assert_int_eq(ovl_look(&v, "opaque/moved/below"), 0);
+	ovl_tear_down(&v);
+}
+END_TEST
+
 START_TEST(names_at_their_limit)
 {
 	char name[ITABLE_NAME_MAX + 2], path[300];
@@ -295,6 +316,7 @@ Suite *test_lookup_suite(void)
 	tcase_add_test(c, whiteouts_hide);
 	tcase_add_test(c, what_a_lower_alone_shows);
 	tcase_add_test(c, redirects);
+	tcase_add_test(c, a_redirect_in_a_new_directory);
 	tcase_add_test(c, names_at_their_limit);
 	tcase_add_test(c, one_inode_for_hard_links_below);
 	tcase_add_test(c, a_file_by_its_path_below);
