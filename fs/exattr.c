@@ -7,6 +7,7 @@
 #include "fs/attr.h"
 #include "fs/change.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
 #include "fs/override.h"
@@ -130,6 +131,19 @@ ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
 	return (ssize_t)used;
 }
 
+static int drop_sgid(int fd)
+{
+	char path[FDIO_PROC_MAX];
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	if (r < 0 || !(st.st_mode & S_ISGID))
+		return r;
+	return chmod(fdio_proc(path, fd), st.st_mode & 07777 & ~S_ISGID) < 0
+		       ? -errno
+		       : 0;
+}
+
 int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	       const struct exattr_value *value)
 {
@@ -157,7 +171,8 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	if (fd < 0)
 		return fd;
 	change_not_plain(o, i);
-	return xattrio_set(fd, disk, copy, (size_t)n, value->flags);
+	r = xattrio_set(fd, disk, copy, (size_t)n, value->flags);
+	return r == 0 && value->kill_sgid ? drop_sgid(fd) : r;
 }
 
 int exattr_remove(struct overlay *o, struct inode *i, const char *name)

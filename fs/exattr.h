@@ -17,7 +17,8 @@ ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size);
 struct exattr_value {
 	const void *data;
 	size_t size;
-	int flags; /* XATTR_CREATE, XATTR_REPLACE */
+	int flags;	/* XATTR_CREATE, XATTR_REPLACE */
+	bool kill_sgid; /* setgid falls with it */
 };
 int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	       const struct exattr_value *value);

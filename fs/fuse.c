@@ -30,6 +30,7 @@ static const uint64_t wanted[] = {
 	FUSE_CAP_READDIRPLUS,	  FUSE_CAP_READDIRPLUS_AUTO,
 	FUSE_CAP_IOCTL_DIR,	  FUSE_CAP_ASYNC_DIO,
 	FUSE_CAP_DONT_MASK,	  FUSE_CAP_DIRECT_IO_ALLOW_MMAP,
+	FUSE_CAP_SETXATTR_EXT,
 };
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
@@ -286,13 +287,23 @@ void fuse_server_free(struct fuse_server *s)
 	free(s);
 }
 
+/* libfuse's setxattr operation does not pass this on. */
+static bool acl_kills_sgid(const void *request, size_t len)
+{
+	const struct fuse_in_header *h = request;
+	const struct fuse_setxattr_in *in = (const void *)(h + 1);
+
+	return h->opcode == FUSE_SETXATTR && len >= sizeof(*h) + sizeof(*in) &&
+	       (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID);
+}
+
 void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
 			int fd)
 {
 	struct fuse_buf buf = { .mem = request, .size = len };
 
 	answer_fd = fd;
-
+	fusereq_acl_kills_sgid = acl_kills_sgid(request, len);
 	fuse_session_process_buf(s->se, &buf);
 }
 

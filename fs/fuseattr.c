@@ -134,7 +134,12 @@ void fuseattr_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 void fuseattr_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		       const char *value, size_t size, int flags)
 {
-	struct exattr_value v = { value, size, flags };
+	struct exattr_value v = {
+		.data = value,
+		.size = size,
+		.flags = flags,
+		.kill_sgid = fusereq_acl_kills_sgid,
+	};
 	FUSEREQ_PIN(p, req, ino)
 
 	fusereq_err(req, exattr_set(fusereq_overlay(req), p.inode, name, &v));

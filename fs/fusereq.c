@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/fusereq.h"
 
+_Thread_local bool fusereq_acl_kills_sgid;
+
 struct fuse_server *fusereq_server(fuse_req_t req)
 {
 	return fuse_req_userdata(req);

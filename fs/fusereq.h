@@ -31,6 +31,12 @@ struct fuse_server {
 struct fuse_server *fusereq_server(fuse_req_t req);
 struct overlay *fusereq_overlay(fuse_req_t req);
 
+/*
+ * Set for the request that this thread handles: an access ACL that is set by
+ * somebody outside the file's group takes setgid away.
+ */
+extern _Thread_local bool fusereq_acl_kills_sgid;
+
 /* Answer with an error, `r` <= 0. */
 void fusereq_err(fuse_req_t req, int r);
 

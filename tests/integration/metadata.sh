@@ -473,6 +473,22 @@ t_acl_default_is_inherited() {
 	as_user 1000 1000 "$VT" write "$M/d/f" 0 x
 }
 
+# As chmod does: an owner outside the file's group loses setgid with it.
+t_acl_takes_setgid() {
+	put "$L/f" x
+	put "$L/g" x
+	chown 1000:2000 "$L/f"
+	chown 1000:1000 "$L/g"
+	chmod 2775 "$L/f" "$L/g"
+	mnt
+	as_user 1000 1000 setfacl -m u:33:r "$M/f"
+	as_user 1000 1000 setfacl -m u:33:r "$M/g"
+	assert_stat %a 775 "$M/f"
+	assert_stat %a 2775 "$M/g"
+	remnt
+	assert_stat %a 775 "$M/f"
+}
+
 t_acl_is_removed() {
 	put "$L/f" x
 	mkdir "$L/d"

@@ -143,7 +143,7 @@ static void list(struct ns_proc *p, int dir)
 				ns_fail(p, "shared: '%s' is listed twice",
 					e->d_name);
 		}
-		strcpy(seen[n++], e->d_name);
+		memcpy(seen[n++], e->d_name, strlen(e->d_name) + 1);
 		allow(p, fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW),
 		      "stat of a listed name", ENOENT, 0);
 	}

@@ -63,7 +63,7 @@ const char *ns_path(const struct ns_proc *p, unsigned node, char *path)
 
 	*at = '\0';
 	if (!node)
-		return strcpy(path, ".");
+		return memcpy(path, ".", 2);
 	for (; node; node = p->nodes[node].parent) {
 		size_t len = strlen(p->nodes[node].name);
 
