@@ -40,6 +40,7 @@ struct job {
 	char tmp[UPPER_TMP_MAX];
 	struct xattrs_record rec;
 	bool has_tmp;
+	bool has_index;
 };
 
 static bool satisfied(const struct itable_view *v, enum copyup_want want)
@@ -198,6 +199,7 @@ static int publish_index(struct job *j, int fd)
 	lookup_index_name(j->o, &low, key);
 	if (linkat(upper_workfd(u), j->tmp, upper_indexfd(u), key, 0) < 0)
 		return -errno;
+	j->has_index = true;
 	j->rec.link_delta = (int32_t)j->st.st_nlink - 2;
 	r = xattrs_record_set(fd, &j->rec);
 	if (r == 0)
@@ -332,7 +334,7 @@ static int from_below(struct job *j)
 		r = publish_index(j, fd);
 	if (r >= 0)
 		r = publish(j, fd);
-	if (r < 0 && links)
+	if (r < 0 && j->has_index)
 		unpublish_index(j);
 	return r < 0 ? r : adopt(j, fd);
 }

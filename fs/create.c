@@ -9,6 +9,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/creds.h"
 #include "fs/base/fdio.h"
+#include "fs/base/log.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
 #include "fs/itableset.h"
@@ -158,6 +159,22 @@ static int commit(struct names_dir *d, const char *name, int fd,
 	return lookup_intern(d->o, &l, d->inode, name, &out->inode);
 }
 
+/* Nobody was told of it: the name is as it was. */
+static void undo_make(struct names_dir *d, const char *name, bool is_dir)
+{
+	int r = lookup_below(d->o, &d->v, name);
+
+	if (r == 0)
+		r = unlinkat(d->ent->fd, name, is_dir ? AT_REMOVEDIR : 0) < 0
+			    ? -errno
+			    : 0;
+	else if (r > 0)
+		r = upper_cover(d->o->upper, d->ent->fd, name, is_dir);
+	if (r < 0)
+		log_warn("'%s' was made but not announced, and stays: %s", name,
+			 strerror(-r));
+}
+
 int create(struct overlay *o, struct inode *parent, const char *name,
 	   const struct create_spec *spec, struct create_result *out)
 {
@@ -182,8 +199,10 @@ int create(struct overlay *o, struct inode *parent, const char *name,
 
 	dirsnap_changed(o, parent);
 	r = commit(&d, name, fd, &disk, &res);
-	if (r < 0)
+	if (r < 0) {
+		undo_make(&d, name, S_ISDIR(disk.mode));
 		return r;
+	}
 	res.fd = TAKE_FD(fd);
 	*out = res;
 	return 0;

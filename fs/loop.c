@@ -254,7 +254,7 @@ static bool mark(struct worker *w)
 /* While requests come in somebody must watch us. */
 static void want_deputy(struct loop *l)
 {
-	if (atomic_load_explicit(&l->deputy, memory_order_relaxed))
+	if (atomic_load(&l->deputy))
 		return;
 	pthread_mutex_lock(&l->lock);
 	if (!l->deputy && l->parked > 0)
@@ -338,8 +338,11 @@ static enum role park(struct worker *w)
 			stuck = watch_locked(l);
 			continue;
 		}
-		if (deputy)
+		if (deputy) {
 			l->deputy = deputy = false;
+			/* Awake by now, and it saw that there was a deputy? */
+			continue;
+		}
 		pthread_cond_wait(&l->wake, &l->lock);
 	}
 	l->parked--;

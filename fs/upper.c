@@ -125,9 +125,12 @@ int upper_new(struct upper **out, struct workdir *w, enum options_fsync fsync,
 		r = cfg.rootfd = fcntl(u->dirs.upperfd, F_DUPFD_CLOEXEC, 0);
 		if (r >= 0)
 			r = dirlayer_new(&u->layer, &cfg, err, errlen);
-		if (r < 0)
+		if (r < 0) {
+			if (cfg.rootfd >= 0)
+				close(cfg.rootfd);
 			snprintf(err, errlen, "upper directory: %s",
 				 strerror(-r));
+		}
 	}
 	if (r < 0) {
 		upper_free(u);
