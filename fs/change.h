@@ -30,6 +30,12 @@ struct change {
 int change_attr(struct overlay *o, struct inode *i, const struct change *c,
 		struct stat *st);
 
+/*
+ * chown(-1, -1): no owner changes, but as with every chown a file's setuid and
+ * setgid fall.
+ */
+int change_nothing(struct overlay *o, struct inode *i, struct stat *st);
+
 /* It gets setuid, setgid or attributes: look before relying on its having none. */
 void change_not_plain(struct overlay *o, struct inode *i);
 

@@ -49,6 +49,12 @@ static struct timespec time_of(int valid, int set, int now,
 	return *t;
 }
 
+static bool is_empty(const struct change *c)
+{
+	return !c->mode && !c->uid && !c->gid && !c->size && !c->atime &&
+	       !c->mtime && !c->kill_priv;
+}
+
 void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 		      int valid, struct fuse_file_info *fi)
 {
@@ -75,7 +81,8 @@ void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 			     FUSE_SET_ATTR_MTIME_NOW, &attr->st_mtim);
 	if (c.size && fi)
 		c.fh = fi->fh;
-	r = change_attr(fusereq_overlay(req), p.inode, &c, &st);
+	r = is_empty(&c) ? change_nothing(fusereq_overlay(req), p.inode, &st)
+			 : change_attr(fusereq_overlay(req), p.inode, &c, &st);
 	if (r < 0)
 		fusereq_err(req, r);
 	else

@@ -473,6 +473,19 @@ t_acl_default_is_inherited() {
 	as_user 1000 1000 "$VT" write "$M/d/f" 0 x
 }
 
+# Every chown takes them, one that changes no owner too.
+t_empty_chown_takes_setuid() {
+	put "$L/f" x
+	put "$L/g" x
+	chmod 6755 "$L/f"
+	chmod 644 "$L/g"
+	mnt
+	"$VT" chown "$M/f" -1 -1
+	"$VT" chown "$M/g" -1 -1
+	assert_stat %a 755 "$M/f"
+	[ ! -e "$U/g" ] || fail "copied up for nothing"
+}
+
 # As chmod does: an owner outside the file's group loses setgid with it.
 t_acl_takes_setgid() {
 	put "$L/f" x
