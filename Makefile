@@ -321,9 +321,14 @@ bench:
 	$(call need,build test bench)
 	$(again) run-bench
 
+bench-quick:
+	$(call need,build test bench)
+	$(again) run-bench QUICK=-q
+
 run-bench: all
-	@VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench' \
-		bench/run.sh
+	@export VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench'; \
+		bench/run.sh $(QUICK) && bench/trees.sh $(QUICK) && \
+		bench/idle.sh $(QUICK)
 
 demo:
 	$(call need,build test)
@@ -368,6 +373,7 @@ help:
 	@echo '  test       deps, build, run every test (root)'
 	@echo '  check      the unit tests alone'
 	@echo '  bench      deps, build, measure against the peers (root)'
+	@echo '  bench-quick  the same with two rounds'
 	@echo '  lint       clang-format, clang-tidy, cppcheck, shellcheck, floors'
 	@echo '  format     let clang-format have its way'
 	@echo '  install    programs and manual pages, below DESTDIR and PREFIX'
@@ -375,5 +381,6 @@ help:
 	@echo '  clean      remove what was built, but not build/deps'
 
 FORCE:
-.PHONY: FORCE all programs objects deps check test run-tests bench run-bench \
+.PHONY: FORCE all programs objects deps check test run-tests bench bench-quick \
+	run-bench \
 	demo lint format install uninstall clean help

@@ -63,8 +63,14 @@ int fdio_open_beneath(int dirfd, const char *path, int flags)
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 			   RESOLVE_NO_XDEV,
 	};
-	long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	long fd = -1;
 
+	/* A rename anywhere beside a ".." makes the kernel unsure: EAGAIN. */
+	for (int tries = 0; tries < 100; tries++) {
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
 	return fd < 0 ? -errno : (int)fd;
 }
 
