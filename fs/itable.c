@@ -433,7 +433,7 @@ uint64_t itable_nodeid(const struct itable *t, const struct inode *i)
 
 uint32_t itable_flags(const struct itable *t, const struct inode *i)
 {
-	return __atomic_load_n(&itablepriv_rec(t, i)->flags, __ATOMIC_RELAXED);
+	return itablepriv_rec(t, i)->flags;
 }
 
 void itable_view_locked(struct itable *t, struct inode *i,

@@ -27,7 +27,7 @@ struct itable_rec {
 	uint64_t ino;
 	_Atomic uint64_t blob; /* offset << 16 | length */
 	uint32_t parent;
-	uint32_t flags;
+	_Atomic uint32_t flags; /* read without a lock, too */
 	uint32_t type;
 	int32_t link_delta;
 	int32_t backing;

@@ -119,8 +119,7 @@ void itableset_flags_locked(struct itable *t, struct inode *i, uint32_t set,
 	struct itable_rec *rec = itablepriv_rec(t, i);
 
 	pthread_mutex_lock(&t->mutex);
-	__atomic_store_n(&rec->flags, (rec->flags & ~clear) | set,
-			 __ATOMIC_RELAXED);
+	rec->flags = (rec->flags & ~clear) | set;
 	pthread_mutex_unlock(&t->mutex);
 }
 

@@ -100,14 +100,25 @@ st_find_daemon()
 	done
 }
 
-# Unmount; the daemon must be gone soon after.
+# Has somebody copied our mount with a mount namespace of his own?
+st_is_copied()
+{
+	grep -qsF " $M " /proc/[0-9]*/mountinfo
+}
+
+# Unmount; the daemon must be gone soon after. Where a copy of the mount in
+# another namespace keeps it, the connection is cut.
 st_umount()
 {
-	local i
+	local i dev
 
+	dev=$(mountpoint -d "$M")
 	timeout "$LIMIT" umount "$M" || return 1
 	for ((i = 0; i < LIMIT * 10; i++)); do
 		[ -d "/proc/$PID" ] || return 0
+		if [ "$i" -eq 20 ] && st_is_copied; then
+			echo 1 >"/sys/fs/fuse/connections/${dev#*:}/abort"
+		fi
 		sleep 0.1
 	done
 	echo "# the daemon $PID is still there"
