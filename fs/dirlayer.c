@@ -346,7 +346,7 @@ static int redirect(struct layer *l, const struct ref *r, char *path)
 	if (n < 0)
 		return (int)n;
 	path[n] = '\0';
-	return 0;
+	return xattrs_redirect_ok(path) ? 0 : -EUCLEAN;
 }
 
 static void layer_free(struct layer *l)

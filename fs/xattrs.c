@@ -113,8 +113,21 @@ static int marks_one(int fd, const char *name, const char *mark,
 
 		if (n < 0 && n != -ENODATA)
 			return (int)n;
+		/* Leading who knows where: nowhere, then. */
+		if (n >= 0 && !xattrs_redirect_ok(out->redirect)) {
+			free(TAKE_PTR(out->redirect));
+			out->opaque = true;
+		}
 	}
 	return 0;
+}
+
+bool xattrs_redirect_ok(const char *redirect)
+{
+	if (redirect[0] == '/')
+		return true;
+	return redirect[0] && !strchr(redirect, '/') &&
+	       strcmp(redirect, ".") != 0 && strcmp(redirect, "..") != 0;
 }
 
 int xattrs_marks_get(int fd, struct layer_marks *out)

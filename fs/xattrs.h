@@ -50,6 +50,11 @@ int xattrs_private_remove(int fd, const char *mark);
 
 /* A directory's marks, both families read. out->redirect is the caller's. */
 int xattrs_marks_get(int fd, struct layer_marks *out);
+/*
+ * Is this a redirect that may be followed: a path from the root, walked name by
+ * name, or one plain name?
+ */
+bool xattrs_redirect_ok(const char *redirect);
 /* May regular files in it be whiteouts (opaque "x")? */
 bool xattrs_has_whiteouts(int fd);
 /* Does the layer's root say that ".wh." names are plain names? */

@@ -13,6 +13,24 @@
 #include "fs/xattrs.h"
 #include "tests/unit/ovl.h"
 
+START_TEST(redirects_that_may_be_followed)
+{
+	static const struct {
+		const char *redirect;
+		bool ok;
+	} rows[] = {
+		{ "/a/b", true }, { "/", true },       { "b", true },
+		{ "..b", true },  { "", false },       { ".", false },
+		{ "..", false },  { "a/../b", false }, { "../b", false },
+	};
+
+	for (unsigned n = 0; n < ARRAY_SIZE(rows); n++)
+		ck_assert_msg(xattrs_redirect_ok(rows[n].redirect) ==
+				      rows[n].ok,
+			      "'%s'", rows[n].redirect);
+}
+END_TEST
+
 START_TEST(the_guests_names)
 {
 	static const struct {
@@ -336,6 +354,7 @@ Suite *test_xattrs_suite(void)
 	Suite *s = suite_create("xattrs");
 	TCase *c = tcase_create("xattrs");
 
+	tcase_add_test(c, redirects_that_may_be_followed);
 	tcase_add_test(c, the_guests_names);
 	tcase_add_test(c, our_own_show_to_nobody);
 	tcase_add_test(c, no_way_around);
