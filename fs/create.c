@@ -152,7 +152,9 @@ static int commit(struct names_dir *d, const char *name, int fd,
 	l.flags = INODE_UPPER;
 	/* The first write will ask for capabilities. */
 	if (fd >= 0 && flistxattr(fd, NULL, 0) == 0)
-		l.flags |= INODE_BARE;
+		l.flags |=
+			INODE_BARE |
+			(l.st.st_mode & (S_ISUID | S_ISGID) ? 0 : INODE_PLAIN);
 	shape = (struct attr_shape){ .ino = l.ino, .flags = l.flags };
 	attr_shape(d->o, &shape, &l.st);
 	out->st = l.st;

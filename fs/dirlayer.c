@@ -123,11 +123,6 @@ int dirlayer_dir(struct layer *l, const struct ref *dir,
 	return 0;
 }
 
-struct fdcache *dirlayer_fds(const struct layer *l)
-{
-	return dl(l)->fds;
-}
-
 /* A directory borrowed for one scope. */
 struct borrowed {
 	struct fdcache *fds;

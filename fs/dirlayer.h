@@ -51,9 +51,6 @@ void dirlayer_set_wh_names(struct layer *l, bool on);
 int dirlayer_dir(struct layer *l, const struct ref *dir,
 		 struct fdcache_ent **out);
 
-/* The cache this layer's directories are in. */
-struct fdcache *dirlayer_fds(const struct layer *l);
-
 /*
  * The ref of the inode that `fd` (O_PATH allowed) names. Where the filesystem
  * has no handles a duplicate of `fd` pins it, owned by *out.

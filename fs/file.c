@@ -341,18 +341,13 @@ ssize_t file_write(struct overlay *o, uint64_t fh, const void *buf, size_t size,
 
 int file_kill_priv(struct overlay *o, struct inode *i, uint64_t fh)
 {
-	int fd, r;
+	int fd;
 
+	/* Set by whoever looked at chattr's flags too: at open, at create. */
 	if (itable_flags(o->inodes, i) & INODE_PLAIN)
 		return 0;
 	fd = file_fd(o, fh);
-	r = fd < 0 ? fd : attr_kill_priv(fd);
-	if (r < 0)
-		return r;
-	lock_acquire(&i->lock);
-	itableset_flags_locked(o->inodes, i, INODE_PLAIN, 0);
-	lock_release(&i->lock);
-	return r;
+	return fd < 0 ? fd : attr_kill_priv(fd);
 }
 
 int file_fsync(struct overlay *o, uint64_t fh, bool datasync)

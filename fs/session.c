@@ -17,7 +17,6 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/creds.h"
 #include "fs/base/log.h"
-#include "fs/base/strbuf.h"
 #include "fs/fuse.h"
 #include "fs/loop.h"
 #include "fs/overlay.h"
