@@ -179,6 +179,9 @@ int attr_kill_priv(int fd)
 	if (mode != (st.st_mode & 07777) &&
 	    chmod(fdio_proc(path, fd), mode) < 0)
 		return -errno;
+	/* Asked first: a file of chattr +a refuses to remove what is not there. */
+	if (xattrio_get(fd, "security.capability", NULL, 0) < 0)
+		return mode != (st.st_mode & 07777);
 	r = xattrio_remove(fd, "security.capability");
 	if (r < 0 && r != -ENODATA && r != -EOPNOTSUPP)
 		return r;

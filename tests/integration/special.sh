@@ -336,10 +336,15 @@ t_chattr() {
 		lsattr -d "$M/$n" | grep -q '^[^ ]*i[^ ]* '
 		assert_errno EPERM "$VT" unlink "$M/$n"
 		chattr -i "$M/$n"
+		chmod 666 "$M/$n"
 		chattr +a "$M/$n"
 		assert_errno EPERM "$VT" write "$M/$n" 0 y
 		printf more >>"$M/$n"
 		assert_text "$M/$n" xmore
+		# Nor after a write that takes setuid and looks at no flags.
+		as_user 1000 1000 "$VT" write "$M/$n" 0 Z wronly,append
+		assert_errno EPERM "$VT" write "$M/$n" 0 y
+		assert_text "$M/$n" xmoreZ
 		chattr -a "$M/$n"
 		rm "$M/$n"
 	done
