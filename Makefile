@@ -7,6 +7,8 @@
 #				       asan  address + undefined, build/asan/bin
 #				       tsan  threads, build/tsan/bin
 #				       cov   coverage, build/cov/bin
+#				       crash with crash points (fs/base/crash.h),
+#				             build/crash/bin
 #	CC=gcc		the compiler
 #	WERROR=1	0: warnings are not errors
 #	PREFIX=/usr/local
@@ -38,6 +40,7 @@ endif
 
 # fs/base (F0)
 BASE += arena
+BASE += crash
 BASE += creds
 BASE += fdio
 BASE += lock
@@ -105,6 +108,7 @@ UNIT += optline
 UNIT += ovl
 UNIT += test_arena
 UNIT += test_copydata
+UNIT += test_crash
 UNIT += test_creds
 UNIT += test_dirlayer
 UNIT += test_dirmerge
@@ -169,13 +173,15 @@ FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
 	-fno-sanitize-recover=undefined
 FLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cov := -O0 -g --coverage
+FLAGS_crash := -O2 -g -D_FORTIFY_SOURCE=2 -DVEFS_CRASH
 LINK_opt :=
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 LINK_cov := --coverage
+LINK_crash :=
 
 ifeq ($(FLAGS_$(D)),)
-$(error D=$(D): there are opt, asan, tsan and cov)
+$(error D=$(D): there are opt, asan, tsan, cov and crash)
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -365,7 +371,7 @@ clean:
 		! -name deps ! -name demo -exec rm -rf {} +; fi
 
 help:
-	@echo 'make [TARGET] [D=opt|asan|tsan|cov] [KNOB=...]; knobs: head of Makefile'
+	@echo 'make [TARGET] [D=opt|asan|tsan|cov|crash] [KNOB=...]; knobs: head of Makefile'
 	@echo
 	@echo '  all        the programs, into build/bin (default)'
 	@echo '  deps       install what is needed to build, test, measure (root)'

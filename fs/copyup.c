@@ -312,6 +312,22 @@ static int open_source(struct job *j)
 	return j->from < 0 ? j->from : fdio_stat(j->from, &j->st);
 }
 
+static int take_place(struct job *j, int fd, bool links)
+{
+	int r;
+
+	itable_move_begin(j->o->inodes, j->inode);
+	r = links ? publish_index(j, fd) : 0;
+	if (r == 0)
+		r = publish(j, fd);
+	if (r == 0)
+		r = adopt(j, fd);
+	else if (j->has_index)
+		unpublish_index(j);
+	itable_move_end(j->o->inodes, j->inode);
+	return r;
+}
+
 static int from_below(struct job *j)
 {
 	_cleanup_close_ int fd = -1;
@@ -330,13 +346,7 @@ static int from_below(struct job *j)
 		r = put_data(j, fd);
 	if (r >= 0)
 		r = put_meta(j, fd);
-	if (r >= 0 && links)
-		r = publish_index(j, fd);
-	if (r >= 0)
-		r = publish(j, fd);
-	if (r < 0 && j->has_index)
-		unpublish_index(j);
-	return r < 0 ? r : adopt(j, fd);
+	return r < 0 ? r : take_place(j, fd, links);
 }
 
 /* Metadata is upper's, data below: bring the data. */

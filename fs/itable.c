@@ -361,6 +361,57 @@ static void seed_close(const struct itable_seed *seed)
 	}
 }
 
+/* Upper has it, the table not yet: a copy-up is about to tell it. */
+static struct inode *find_moving(struct itable *t, uint64_t ino)
+{
+	for (uint32_t x = t->moving; x; x = t->inodes[x].move_next) {
+		if (t->recs[x].ino == ino)
+			return &t->inodes[x];
+	}
+	return NULL;
+}
+
+static struct inode *find_locked(struct itable *t,
+				 const struct itable_seed *seed,
+				 const struct ref *key)
+{
+	struct inode *i = hash_find(t, key);
+
+	if (!i && (seed->flags & INODE_RECORD))
+		i = find_moving(t, seed->ino);
+	return i;
+}
+
+uint64_t itable_moves(struct itable *t)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&t->mutex);
+	n = t->moves;
+	pthread_mutex_unlock(&t->mutex);
+	return n;
+}
+
+void itable_move_begin(struct itable *t, struct inode *i)
+{
+	pthread_mutex_lock(&t->mutex);
+	i->move_next = t->moving;
+	t->moving = itable_index(t, i);
+	pthread_mutex_unlock(&t->mutex);
+}
+
+void itable_move_end(struct itable *t, struct inode *i)
+{
+	uint32_t self = itable_index(t, i), *p = &t->moving;
+
+	pthread_mutex_lock(&t->mutex);
+	while (*p != self)
+		p = &t->inodes[*p].move_next;
+	*p = i->move_next;
+	t->moves++;
+	pthread_mutex_unlock(&t->mutex);
+}
+
 int itable_intern(struct itable *t, const struct itable_seed *seed,
 		  struct inode **out)
 {
@@ -371,10 +422,12 @@ int itable_intern(struct itable *t, const struct itable_seed *seed,
 	int r = 0;
 
 	pthread_mutex_lock(&t->mutex);
-	i = hash_find(t, key);
+	i = find_locked(t, seed, key);
 	known = i != NULL;
 	if (!known)
-		r = make_locked(t, seed, &i);
+		r = ref_is(&seed->upper) || seed->moves == t->moves
+			    ? make_locked(t, seed, &i)
+			    : -EAGAIN;
 	if (r == 0)
 		i->refs++;
 	pthread_mutex_unlock(&t->mutex);

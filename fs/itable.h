@@ -60,7 +60,8 @@ struct inode {
 	uint8_t pass_lower;  /* n_pass and backing are the lower's; lock */
 	uint8_t stale_pages; /* written past the page cache; lock */
 	uint32_t in_ring;    /* its backing id may be unused; backing.c's */
-	uint32_t spare[9];
+	uint32_t move_next;  /* table mutex */
+	uint32_t spare[8];
 };
 
 /* A consistent copy of what is known about an inode. */
@@ -89,6 +90,7 @@ struct itable_seed {
 	const struct ref *lower; /* n_lower of them, borrowed */
 	unsigned n_lower;
 	const char *name;
+	uint64_t moves; /* itable_moves() before the layers were asked */
 };
 
 struct itable;
@@ -115,10 +117,21 @@ void itable_unpin(struct itable *t, struct inode *i);
 /*
  * The inode of seed's identity (upper, else the first lower), pinned; made if
  * the table has none. An existing one takes seed's parent and name. Refs that
- * pin descriptors are taken in every case. Returns 0 or -ENOMEM.
+ * pin descriptors are taken in every case. 0, -ENOMEM, or -EAGAIN: what the
+ * seed says is out of date, a copy-up has been quicker; look again.
  */
 int itable_intern(struct itable *t, const struct itable_seed *seed,
 		  struct inode **out);
+
+/*
+ * A copy-up gives an inode another identity, and whoever asks the layers
+ * meanwhile may find either. From before upper shows the inode until the
+ * table knows its new ref it is between itable_move_begin() and _end(): it is
+ * found then by its outward number. itable_moves() counts those that ended.
+ */
+uint64_t itable_moves(struct itable *t);
+void itable_move_begin(struct itable *t, struct inode *i);
+void itable_move_end(struct itable *t, struct inode *i);
 
 /* The kernel has been told of it once more; its nodeid. */
 uint64_t itable_lookup_add(struct itable *t, struct inode *i);

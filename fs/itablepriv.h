@@ -58,6 +58,8 @@ struct itable {
 	uint32_t n_buckets; /* a power of two */
 	uint32_t n_inodes;
 	uint64_t n_lookups;
+	uint64_t moves;
+	uint32_t moving; /* the first of those between two identities */
 	itable_gone_fn gone;
 	void *gone_ctx;
 };

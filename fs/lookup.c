@@ -484,6 +484,7 @@ int lookup_intern(struct overlay *o, struct lookup *l, struct inode *parent,
 		.lower = l->lower,
 		.n_lower = l->n_lower,
 		.name = name,
+		.moves = l->moves,
 	};
 	int r;
 
@@ -496,55 +497,23 @@ int lookup_intern(struct overlay *o, struct lookup *l, struct inode *parent,
 	return r;
 }
 
-/*
- * Nothing was found in upper: is it there by now? Then somebody copied it up
- * between the two looks, and its identity is upper's inode.
- */
-static bool overtaken(struct overlay *o, struct inode *parent, const char *name,
-		      const struct lookup *l)
-{
-	struct itable_view dir;
-	struct inode *known;
-	OVERLAY_DIR(d, o);
-
-	if ((l->flags & INODE_UPPER) || !o->upper)
-		return false;
-	known = itable_find(o->inodes, &l->lower[0]);
-	itable_unpin(o->inodes, known);
-	if (known)
-		return false;
-	if (l->st.st_nlink > 1 && !S_ISDIR(l->st.st_mode)) {
-		char key[LOOKUP_INDEX_MAX];
-
-		lookup_index_name(o, &l->lower[0], key);
-		if (fdio_exists(upper_indexfd(o->upper), key) > 0)
-			return true;
-	}
-	itable_view(o->inodes, parent, &dir);
-	if (!(dir.flags & INODE_UPPER) ||
-	    overlay_upper_dir(o, &dir, &d.ent) < 0)
-		return false;
-	return fdio_exists(d.ent->fd, name) > 0;
-}
-
 int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
 		 struct inode **out, struct stat *st)
 {
 	struct itable_view dir;
 	LOOKUP(l);
-	int r = 0;
+	int r;
 
-	for (int tries = 0; tries < 4; tries++) {
-		lookup_end(&l);
+	do {
+		l.moves = itable_moves(o->inodes);
 		itable_view(o->inodes, parent, &dir);
 		r = lookup_name(o, &dir, name, &l);
 		if (r < 0)
 			return r;
-		if (!overtaken(o, parent, name, &l))
-			break;
-	}
-	*st = l.st;
-	return lookup_intern(o, &l, parent, name, out);
+		*st = l.st;
+		r = lookup_intern(o, &l, parent, name, out);
+	} while (r == -EAGAIN);
+	return r;
 }
 
 int lookup_lower_file(struct overlay *o, const char *path, unsigned above,

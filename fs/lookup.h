@@ -18,6 +18,7 @@ struct lookup {
 	struct ref upper;
 	struct ref *lower; /* n_lower of them; allocated */
 	unsigned n_lower;
+	uint64_t moves; /* itable_moves() before the layers were asked */
 };
 
 #define LOOKUP_NONE ((struct lookup){ .upper = { .fd = -1 } })
@@ -39,7 +40,7 @@ int lookup_root(struct overlay *o, struct lookup *out);
 
 /*
  * Make the answer an inode (pinned), with `parent` and `name` as its place.
- * The refs go over to the table in every case.
+ * The refs go over to the table in every case. -EAGAIN: look again.
  */
 int lookup_intern(struct overlay *o, struct lookup *l, struct inode *parent,
 		  const char *name, struct inode **out);

@@ -34,6 +34,7 @@ static const struct {
 } suites[] = {
 	{ "arena", test_arena_suite },
 	{ "copydata", test_copydata_suite },
+	{ "crash", test_crash_suite },
 	{ "creds", test_creds_suite },
 	{ "dirlayer", test_dirlayer_suite },
 	{ "dirmerge", test_dirmerge_suite },

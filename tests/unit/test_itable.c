@@ -266,6 +266,54 @@ START_TEST(one_identity_one_inode)
 }
 END_TEST
 
+/* Whoever asked the layers during a copy-up has the one or the other name. */
+START_TEST(a_copy_up_meets_those_who_look)
+{
+	struct ref low = ref_of(1, 50), up = ref_of(0, 60);
+	struct itable_seed below = { .ino = 50,
+				     .parent = ITABLE_ROOT,
+				     .type = S_IFREG,
+				     .upper = REF_NONE,
+				     .lower = &low,
+				     .n_lower = 1,
+				     .name = "f" };
+	struct itable_seed above = { .ino = 50,
+				     .parent = ITABLE_ROOT,
+				     .type = S_IFREG,
+				     .flags = INODE_UPPER | INODE_RECORD,
+				     .upper = up,
+				     .name = "f" };
+	struct inode *i, *j;
+
+	set_up();
+	i = add(50, ITABLE_ROOT, "f");
+	below.moves = above.moves = itable_moves(t);
+	itable_move_begin(t, i);
+	ck_assert_int_eq(itable_intern(t, &below, &j), 0);
+	ck_assert_ptr_eq(i, j);
+	itable_unpin(t, j);
+	ck_assert_int_eq(itable_intern(t, &above, &j), 0);
+	ck_assert_ptr_eq(i, j);
+	itable_unpin(t, j);
+	lock_acquire(&i->lock);
+	ck_assert_int_eq(itableset_upper_locked(t, i, &up), 0);
+	lock_release(&i->lock);
+	itable_move_end(t, i);
+
+	/* Too late: what was below has moved on. */
+	j = NULL;
+	ck_assert_int_eq(itable_intern(t, &below, &j), -EAGAIN);
+	ck_assert_ptr_null(j);
+	ck_assert_uint_eq(count(), 2);
+	ck_assert_int_eq(itable_intern(t, &above, &j), 0);
+	ck_assert_ptr_eq(i, j);
+	itable_unpin(t, j);
+	itable_unpin(t, i);
+	ck_assert_uint_eq(count(), 1);
+	itable_free(t);
+}
+END_TEST
+
 /* The same record again and again, and never the same number. */
 START_TEST(numbers_are_never_used_twice)
 {
@@ -587,6 +635,7 @@ Suite *test_itable_suite(void)
 	tcase_add_test(c, children_pin_their_parents);
 	tcase_add_test(c, a_rename_moves_the_pin);
 	tcase_add_test(c, one_identity_one_inode);
+	tcase_add_test(c, a_copy_up_meets_those_who_look);
 	tcase_add_test(c, numbers_are_never_used_twice);
 	tcase_add_test(c, names_and_lowers_of_every_length);
 	tcase_add_test(c, pinned_refs_are_closed);

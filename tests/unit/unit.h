@@ -52,6 +52,7 @@ size_t unit_count_fds(void);
 Suite *test_STEM_suite(void);
 Suite *test_arena_suite(void);
 Suite *test_copydata_suite(void);
+Suite *test_crash_suite(void);
 Suite *test_creds_suite(void);
 Suite *test_dirlayer_suite(void);
 Suite *test_dirmerge_suite(void);
