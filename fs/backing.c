@@ -5,7 +5,9 @@
 #include <sys/ioctl.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/crash.h"
 #include "fs/base/log.h"
+#include "fs/itablerecover.h"
 #include "fs/itableset.h"
 
 /* From include/uapi/linux/fuse.h of Linux 6.9. */
@@ -22,12 +24,13 @@ struct backing_map {
  * oldest first; `in_ring` of an inode says that it is in there. Whoever
  * falls out and is still unused is unregistered.
  *
- * Lock order: inode lock -> ring lock.
+ * Lock order: inode lock -> registering, inode lock -> ring lock.
  */
 #define RING 128u
 
 struct backing {
 	int channel;
+	pthread_mutex_t registering;
 	pthread_mutex_t lock;
 	uint64_t ring[RING];
 	unsigned at;
@@ -41,6 +44,7 @@ struct backing *backing_new(void)
 		return NULL;
 	b->channel = -1;
 	pthread_mutex_init(&b->lock, NULL);
+	pthread_mutex_init(&b->registering, NULL);
 	return b;
 }
 
@@ -49,6 +53,7 @@ void backing_free(struct backing *b)
 	if (!b)
 		return;
 	pthread_mutex_destroy(&b->lock);
+	pthread_mutex_destroy(&b->registering);
 	free(b);
 }
 
@@ -62,22 +67,32 @@ bool backing_available(const struct backing *b)
 	return b->channel >= 0;
 }
 
-int backing_get_locked(struct overlay *o, struct inode *i, int fd)
+static int do_register(const struct backing *b, int fd)
 {
 	struct backing_map map = { .fd = fd };
+	int id = ioctl(b->channel, BACKING_OPEN, &map);
+
+	return id > 0 ? id : id < 0 ? -errno : -EIO;
+}
+
+int backing_get_locked(struct overlay *o, struct inode *i, int fd)
+{
+	struct backing *b = o->backing;
 	int32_t id = itableset_backing_get_locked(o->inodes, i);
 
 	if (id > 0)
 		return id;
-	id = ioctl(o->backing->channel, BACKING_OPEN, &map);
-	if (id < 0 && errno == EPERM) {
-		/* Not for us, nor later: root of a user namespace. */
-		o->backing->channel = -1;
-		return -EPERM;
-	}
-	if (id <= 0)
-		return id < 0 ? -errno : -EIO;
-	itableset_backing_locked(o->inodes, i, id);
+	pthread_mutex_lock(&b->registering);
+	itableset_backing_intent(o->inodes, true);
+	id = do_register(b, fd);
+	CRASH_POINT(BACKING_OPENED);
+	if (id > 0)
+		itableset_backing_locked(o->inodes, i, id);
+	itableset_backing_intent(o->inodes, false);
+	pthread_mutex_unlock(&b->registering);
+	/* Not for us, nor later: root of a user namespace. */
+	if (id == -EPERM)
+		b->channel = -1;
 	return id;
 }
 
@@ -88,6 +103,7 @@ static void unregister(const struct overlay *o, int32_t id)
 	if (ioctl(o->backing->channel, BACKING_CLOSE, &arg) < 0 &&
 	    errno != ENODEV && errno != ENOTCONN)
 		log_debug("backing id %d: %s", id, strerror(errno));
+	CRASH_POINT(BACKING_CLOSED);
 }
 
 void backing_drop_locked(struct overlay *o, struct inode *i)
@@ -96,8 +112,10 @@ void backing_drop_locked(struct overlay *o, struct inode *i)
 
 	if (id <= 0)
 		return;
-	itableset_backing_locked(o->inodes, i, 0);
+	/* Negative: on its way out, for whoever finds it after a crash. */
+	itableset_backing_locked(o->inodes, i, -id);
 	unregister(o, id);
+	itableset_backing_locked(o->inodes, i, 0);
 }
 
 void backing_forget_idle(struct overlay *o, struct inode *i)
@@ -136,5 +154,23 @@ void backing_idle(struct overlay *o, struct inode *i)
 void backing_gone(struct overlay *o, int32_t id)
 {
 	if (id > 0 && backing_available(o->backing))
+		unregister(o, id);
+}
+
+/* Numbers are given in a circle: what is lost lies before the next one. */
+#define LOST_MOST 64
+
+void backing_recover(struct overlay *o, int fd)
+{
+	int32_t last = itablerecover_backing(o->inodes);
+	int next;
+
+	if (last < 0 || !backing_available(o->backing))
+		return;
+	next = do_register(o->backing, fd);
+	if (next < 0)
+		return;
+	unregister(o, next);
+	for (int32_t id = last + 1; id < next && id <= last + LOST_MOST; id++)
 		unregister(o, id);
 }

@@ -39,4 +39,10 @@ void backing_forget_idle(struct overlay *o, struct inode *i);
 /* An inode leaves the table. */
 void backing_gone(struct overlay *o, int32_t id);
 
+/*
+ * In a process that takes over: unregister what its predecessor registered
+ * and could not write down. `fd` is any regular file's.
+ */
+void backing_recover(struct overlay *o, int fd);
+
 #endif

@@ -8,6 +8,7 @@
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/crash.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/copydata.h"
@@ -197,14 +198,24 @@ static int publish_index(struct job *j, int fd)
 
 	itable_view_lower(&j->v, 0, &low);
 	lookup_index_name(j->o, &low, key);
-	if (linkat(upper_workfd(u), j->tmp, upper_indexfd(u), key, 0) < 0)
-		return -errno;
-	j->has_index = true;
-	j->rec.link_delta = (int32_t)j->st.st_nlink - 2;
+	/* True until it has a name in upper; then count_name() comes. */
+	j->rec.link_delta = (int32_t)j->st.st_nlink - 1;
 	r = xattrs_record_set(fd, &j->rec);
 	if (r == 0)
 		r = xattrs_private_set(fd, XATTRS_INDEX, key, strlen(key));
+	if (r == 0 &&
+	    linkat(upper_workfd(u), j->tmp, upper_indexfd(u), key, 0) < 0)
+		r = -errno;
+	if (r == 0)
+		j->has_index = true;
 	return r;
+}
+
+/* Too many links for a moment is harmless, too few would not be. */
+static int count_name(struct job *j, int fd)
+{
+	j->rec.link_delta--;
+	return xattrs_record_set(fd, &j->rec);
 }
 
 /* A copy-up that failed later must not be found by the other names. */
@@ -257,38 +268,38 @@ static int publish(struct job *j, int fd)
 }
 
 /* The inode knows its new place. */
-static int adopt(struct job *j, int fd)
+static int adopt(struct overlay *o, struct inode *i, int fd,
+		 const struct xattrs_record *rec)
 {
-	struct itable *t = j->o->inodes;
+	struct itable *t = o->inodes;
 	uint32_t set = INODE_UPPER | INODE_RECORD;
 	struct ref up;
 	struct stat st;
 	int r = fdio_stat(fd, &st);
 
 	if (r == 0)
-		r = dirlayer_ref_fd(upper_layer(j->o->upper), fd, st.st_ino,
-				    &up);
+		r = dirlayer_ref_fd(upper_layer(o->upper), fd, st.st_ino, &up);
 	if (r < 0)
 		return r;
-	if (j->rec.metacopy)
+	if (rec->metacopy)
 		set |= INODE_METACOPY;
-	if (j->rec.indexed)
+	if (rec->indexed)
 		set |= INODE_INDEXED;
-	lock_acquire(&j->inode->lock);
-	r = itableset_upper_locked(t, j->inode, &up);
+	lock_acquire(&i->lock);
+	r = itableset_upper_locked(t, i, &up);
 	if (r == 0) {
-		itableset_flags_locked(t, j->inode, set, 0);
-		itableset_link_delta_locked(t, j->inode, j->rec.link_delta);
-		if (!S_ISDIR(j->st.st_mode) && !j->rec.metacopy) {
-			itableset_flags_locked(t, j->inode, 0, INODE_METACOPY);
-			itableset_drop_lowers_locked(t, j->inode);
+		itableset_flags_locked(t, i, set, 0);
+		itableset_link_delta_locked(t, i, rec->link_delta);
+		if (!S_ISDIR(st.st_mode) && !rec->metacopy) {
+			itableset_flags_locked(t, i, 0, INODE_METACOPY);
+			itableset_drop_lowers_locked(t, i);
 		}
 	}
-	lock_release(&j->inode->lock);
+	lock_release(&i->lock);
 	if (r < 0)
 		dirlayer_ref_close(&up);
 	else
-		overlay_attr_stale(j->o, j->inode);
+		overlay_attr_stale(o, i);
 	return r;
 }
 
@@ -318,12 +329,17 @@ static int take_place(struct job *j, int fd, bool links)
 
 	itable_move_begin(j->o->inodes, j->inode);
 	r = links ? publish_index(j, fd) : 0;
+	CRASH_POINT(COPYUP_INDEX);
 	if (r == 0)
 		r = publish(j, fd);
-	if (r == 0)
-		r = adopt(j, fd);
-	else if (j->has_index)
+	CRASH_POINT(COPYUP_PUBLISHED);
+	if (r < 0 && j->has_index)
 		unpublish_index(j);
+	if (r == 0 && links)
+		r = count_name(j, fd);
+	if (r == 0)
+		r = adopt(j->o, j->inode, fd, &j->rec);
+	CRASH_POINT(COPYUP_ADOPTED);
 	itable_move_end(j->o->inodes, j->inode);
 	return r;
 }
@@ -342,10 +358,13 @@ static int from_below(struct job *j)
 	j->rec.metacopy = may_stay_below(j);
 	j->rec.indexed = links;
 	r = fd = make_inode(j);
+	CRASH_POINT(COPYUP_MADE);
 	if (r >= 0)
 		r = put_data(j, fd);
+	CRASH_POINT(COPYUP_DATA);
 	if (r >= 0)
 		r = put_meta(j, fd);
+	CRASH_POINT(COPYUP_META);
 	return r < 0 ? r : take_place(j, fd, links);
 }
 
@@ -505,5 +524,89 @@ int copyup_mark_impure(struct overlay *o, struct inode *dir)
 	itableset_flags_locked(o->inodes, dir, INODE_IMPURE, 0);
 	lock_release(&dir->lock);
 	dirsnap_changed(o, dir);
+	return 0;
+}
+
+/* After a crash. */
+
+/* A descriptor of what our predecessor had published, -ENOENT: nothing. */
+static int find_published(struct overlay *o, const struct itable_view *v)
+{
+	char name[ITABLE_NAME_MAX + 1], key[LOOKUP_INDEX_MAX];
+	_cleanup_close_ int fd = -1;
+	OVERLAY_PIN(parent, o);
+	struct xattrs_record rec;
+	struct itable_view dir;
+	OVERLAY_DIR(d, o);
+	struct ref low;
+
+	if ((v->flags & INODE_UPPER) || v->pin >= 0)
+		return attr_open_meta(o, v, O_PATH);
+	parent.inode = itable_get_index(o->inodes, v->parent);
+	if (!parent.inode)
+		return -ESTALE;
+	itable_view(o->inodes, parent.inode, &dir);
+	if ((dir.flags & INODE_UPPER) &&
+	    overlay_upper_dir(o, &dir, &d.ent) == 0)
+		fd = fdio_openat(d.ent->fd, itable_view_name(v, name), O_PATH,
+				 0);
+	if (fd >= 0 && xattrs_record_get(fd, &rec) == 1 && rec.ino == v->ino)
+		return TAKE_FD(fd);
+	if (S_ISDIR(v->type) || v->n_lower == 0)
+		return -ENOENT;
+	itable_view_lower(v, 0, &low);
+	return fdio_openat(upper_indexfd(o->upper),
+			   lookup_index_name(o, &low, key), O_PATH, 0);
+}
+
+/* How many names the file has that upper does not. */
+static int recount(struct overlay *o, const struct itable_view *v, int fd,
+		   struct xattrs_record *rec)
+{
+	struct stat up, st;
+	struct layer *l;
+	struct ref low;
+	int r;
+
+	if (!rec->indexed || v->n_lower == 0)
+		return 0;
+	itable_view_lower(v, 0, &low);
+	l = overlay_layer(o, &low);
+	r = l->ops->stat(l, &low, &st);
+	if (r == 0)
+		r = fdio_stat(fd, &up);
+	if (r < 0)
+		return r;
+	rec->link_delta = (int32_t)st.st_nlink - (int32_t)up.st_nlink;
+	return xattrs_record_set(fd, rec);
+}
+
+int copyup_settle(struct overlay *o, struct inode *i)
+{
+	_cleanup_close_ int fd = -1;
+	struct xattrs_record rec;
+	OVERLAY_PIN(parent, o);
+	struct itable_view v;
+	int r;
+
+	itable_view(o->inodes, i, &v);
+	if (!(v.flags & INODE_MOVING))
+		return 0;
+	r = fd = find_published(o, &v);
+	if (r >= 0)
+		r = xattrs_record_get(fd, &rec);
+	if (r > 0) {
+		r = recount(o, &v, fd, &rec);
+		if (r == 0)
+			r = adopt(o, i, fd, &rec);
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	lock_acquire(&i->lock);
+	itableset_flags_locked(o->inodes, i, 0, INODE_MOVING);
+	lock_release(&i->lock);
+	parent.inode = itable_get_index(o->inodes, v.parent);
+	if (parent.inode)
+		overlay_attr_stale(o, parent.inode);
 	return 0;
 }

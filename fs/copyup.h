@@ -26,6 +26,12 @@ enum copyup_want {
 int copyup(struct overlay *o, struct inode *i, enum copyup_want want);
 
 /*
+ * In a process that takes over: a copy-up of `i` may have come as far as
+ * upper without the table knowing. Work has been swept.
+ */
+int copyup_settle(struct overlay *o, struct inode *i);
+
+/*
  * A file in upper whose data lies below is found there by its name; before it
  * gets another one it must say where.
  */

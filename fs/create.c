@@ -7,6 +7,7 @@
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/crash.h"
 #include "fs/base/creds.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
@@ -95,8 +96,8 @@ static int make_over(struct names_dir *d, const char *name,
 	return r < 0 ? r : fd;
 }
 
-static int make_named(struct names_dir *d, const char *name,
-		      const struct create_spec *spec)
+static int make_vacant(struct names_dir *d, const char *name,
+		       const struct create_spec *spec)
 {
 	int r = 0;
 
@@ -109,6 +110,29 @@ static int make_named(struct names_dir *d, const char *name,
 		r = names_vacancy(d, name);
 	}
 	return r > 0 ? make_over(d, name, spec) : r < 0 ? r : -EEXIST;
+}
+
+/*
+ * The kernel asks only where it knows that there is nothing, and keeps the
+ * directory's lock until we answer: a name that is there all the same, the
+ * second time, is our own work.
+ */
+static int make_named(struct names_dir *d, const char *name,
+		      const struct create_spec *spec)
+{
+	bool again = slot_before(SLOT_VACANT);
+	int r;
+
+	if (!again)
+		slot_note_kind(SLOT_VACANT);
+	r = make_vacant(d, name, spec);
+	if (r == -EEXIST && again)
+		return S_ISREG(spec->mode) && spec->open
+			       ? fdio_openat(d->ent->fd, name, O_RDWR, 0)
+			       : 0;
+	if (r == -EEXIST)
+		slot_note_kind(SLOT_NOTHING);
+	return r;
 }
 
 /* Owner and mode into an attribute: what was made is the daemon's own. */
@@ -237,6 +261,7 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 	pin = fdio_reopen(fd, O_PATH);
 	if (pin < 0)
 		return pin;
+	CRASH_POINT(TMPFILE_MADE);
 	r = commit(&d, "", fd, &disk, &res);
 	if (r < 0)
 		return r;

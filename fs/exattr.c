@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "fs/attr.h"
 #include "fs/change.h"
@@ -11,6 +12,7 @@
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
 #include "fs/override.h"
+#include "fs/slot.h"
 #include "fs/xattrs.h"
 
 static bool is_acl(const char *name)
@@ -144,6 +146,25 @@ static int drop_sgid(int fd)
 		       : 0;
 }
 
+/* XATTR_CREATE fails the second time; our predecessor's success is ours. */
+static int set_once(int fd, const char *disk, const char *value, size_t size,
+		    int flags)
+{
+	bool again = slot_before(SLOT_VACANT);
+	int r;
+
+	if (!(flags & XATTR_CREATE))
+		return xattrio_set(fd, disk, value, size, flags);
+	if (!again)
+		slot_note_kind(SLOT_VACANT);
+	r = xattrio_set(fd, disk, value, size, flags);
+	if (r == -EEXIST && again)
+		return 0;
+	if (r == -EEXIST)
+		slot_note_kind(SLOT_NOTHING);
+	return r;
+}
+
 int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	       const struct exattr_value *value)
 {
@@ -171,7 +192,7 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	if (fd < 0)
 		return fd;
 	change_not_plain(o, i);
-	r = xattrio_set(fd, disk, copy, (size_t)n, value->flags);
+	r = set_once(fd, disk, copy, (size_t)n, value->flags);
 	return r == 0 && value->kill_sgid ? drop_sgid(fd) : r;
 }
 
@@ -190,8 +211,11 @@ int exattr_remove(struct overlay *o, struct inode *i, const char *name)
 		return -EROFS;
 	/* Removing what is not there must not copy anything up. */
 	n = exattr_get(o, i, name, NULL, 0);
+	if (n == -ENODATA && slot_before(SLOT_THERE))
+		return 0;
 	if (n < 0)
 		return (int)n;
+	slot_note_kind(SLOT_THERE);
 	r = copyup(o, i, COPYUP_META);
 	if (r < 0)
 		return r;

@@ -79,16 +79,23 @@ struct fdcache *fdcache_new(unsigned max)
 	return c;
 }
 
-void fdcache_free(struct fdcache *c)
+void fdcache_clear(struct fdcache *c)
 {
 	struct slot *s;
 
-	if (!c)
-		return;
+	pthread_mutex_lock(&c->lock);
 	while ((s = TAILQ_FIRST(&c->lru)) != NULL) {
 		unhash_locked(c, s);
 		destroy(s);
 	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void fdcache_free(struct fdcache *c)
+{
+	if (!c)
+		return;
+	fdcache_clear(c);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }

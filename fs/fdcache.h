@@ -33,6 +33,9 @@ struct fdcache_ent *fdcache_add(struct fdcache *c, const struct ref *key,
 				int fd);
 
 /* Give a borrowed entry back. NULL is fine. */
+/* Close what nobody borrows. */
+void fdcache_clear(struct fdcache *c);
+
 void fdcache_put(struct fdcache *c, struct fdcache_ent *e);
 
 /* Forget `key`: its inode is going away. */

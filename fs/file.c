@@ -83,7 +83,7 @@ static enum iomode choose(const struct overlay *o, const struct inode *i,
 		.available = backing_available(o->backing),
 		.program = v->flags & INODE_PROGRAM,
 		.upper = data_is_upper(v),
-		.pass_lower = i->pass_lower,
+		.pass_lower = v->flags & INODE_PASS_LOWER,
 		.n_cached = i->n_cached,
 		.n_pass = i->n_pass,
 	};
@@ -96,16 +96,20 @@ static int backing_for(struct overlay *o, struct inode *i,
 		       const struct itable_view *v, int fd)
 {
 	bool lower = !data_is_upper(v);
+	bool was_lower = v->flags & INODE_PASS_LOWER;
 	_cleanup_close_ int own = -1;
 
-	if (i->n_pass == 0 && i->pass_lower != lower)
+	if (i->n_pass == 0 && was_lower != lower)
 		backing_drop_locked(o, i);
 	if (itableset_backing_get_locked(o->inodes, i) <= 0 && fd < 0) {
 		fd = own = open_data(o, v, O_PATH);
 		if (fd < 0)
 			return fd;
 	}
-	i->pass_lower = lower;
+	if (was_lower != lower)
+		itableset_flags_locked(o->inodes, i,
+				       lower ? INODE_PASS_LOWER : 0,
+				       lower ? 0 : INODE_PASS_LOWER);
 	return backing_get_locked(o, i, fd);
 }
 

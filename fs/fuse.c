@@ -7,12 +7,15 @@
 
 #include "fs/backing.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/crash.h"
 #include "fs/base/log.h"
 #include "fs/create.h"
 #include "fs/fuseattr.h"
 #include "fs/fusedir.h"
 #include "fs/fusefile.h"
 #include "fs/fusereq.h"
+#include "fs/fusewire.h"
+#include "fs/itablerecover.h"
 #include "fs/link.h"
 #include "fs/lookup.h"
 #include "fs/remove.h"
@@ -231,9 +234,27 @@ static const struct fuse_lowlevel_ops ops = {
 /* Where the request that this thread handles came from. */
 static _Thread_local int answer_fd = -1;
 
+static ssize_t total(const struct iovec *iov, int count)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < count; i++)
+		n += iov[i].iov_len;
+	return (ssize_t)n;
+}
+
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
-	(void)userdata;
+	const struct fuse_out_header *h = iov[0].iov_base;
+	const struct slot *slot = slot_current();
+	struct fuse_server *s = userdata;
+
+	if (s->silent)
+		return total(iov, count);
+	/* Not the answer to an INTERRUPT, nor a notification. */
+	if (slot && slot->unique == (h->unique & ~FUSEWIRE_AGAIN) &&
+	    h->unique != 0 && h->error == 0)
+		slot_commit(s->o, iov, count);
 	return writev(answer_fd >= 0 ? answer_fd : fd, iov, count);
 }
 
@@ -251,7 +272,8 @@ static void attr_stale(void *ctx, uint64_t nodeid)
 	fuse_lowlevel_notify_inval_inode(s->se, nodeid, -1, 0);
 }
 
-struct fuse_server *fuse_server_new(struct overlay *o, int fd)
+struct fuse_server *fuse_server_new(struct overlay *o, struct slot_table *slots,
+				    int fd)
 {
 	static const struct fuse_custom_io io = { .writev = io_writev,
 						  .read = io_read };
@@ -261,6 +283,7 @@ struct fuse_server *fuse_server_new(struct overlay *o, int fd)
 	if (!s)
 		return NULL;
 	s->o = o;
+	s->slots = slots;
 	s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* libfuse closes it */
 	s->ttl = o->opts->timeout < 0 ? FOREVER : o->opts->timeout;
 	if (fuse_opt_add_arg(&args, "vefs") == 0 &&
@@ -297,8 +320,7 @@ static bool acl_kills_sgid(const void *request, size_t len)
 	       (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID);
 }
 
-void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
-			int fd)
+static void process(struct fuse_server *s, void *request, size_t len, int fd)
 {
 	struct fuse_buf buf = { .mem = request, .size = len };
 
@@ -307,9 +329,106 @@ void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
 	fuse_session_process_buf(s->se, &buf);
 }
 
-bool fuse_server_ready(const struct fuse_server *s)
+int fuse_server_init(struct fuse_server *s, void *init, size_t len, bool answer)
 {
-	return s->ready;
+	s->silent = !answer;
+	process(s, init, len, s->fd);
+	s->silent = false;
+	return s->ready ? 0 : -EPROTO;
+}
+
+int fuse_server_fd(const struct fuse_server *s)
+{
+	return s->fd;
+}
+
+/* Doing it again once more than this is not tried. */
+#define FAULTS_MOST 3
+
+/* It has killed us before. The kernel must have some answer. */
+static void refuse(struct fuse_server *s, const struct fusewire_request *q,
+		   int fd)
+{
+	log_error("%s of inode %llu has killed this process %u times: refused "
+		  "with EIO",
+		  fusewire_name(q->opcode), (unsigned long long)q->nodeid,
+		  slot_faults(s->slots, q->unique));
+	if (!fusewire_is_silent(q->opcode))
+		fusewire_refuse(fd, q->unique | FUSEWIRE_AGAIN, -EIO);
+}
+
+/* What changes names, or what the kernel counts. */
+static bool needs_slot(uint32_t opcode)
+{
+	static const uint64_t which =
+		1ull << FUSE_LOOKUP | 1ull << FUSE_CREATE | 1ull << FUSE_MKNOD |
+		1ull << FUSE_MKDIR | 1ull << FUSE_SYMLINK | 1ull << FUSE_LINK |
+		1ull << FUSE_UNLINK | 1ull << FUSE_RMDIR | 1ull << FUSE_RENAME |
+		1ull << FUSE_RENAME2 | 1ull << FUSE_OPEN |
+		1ull << FUSE_SETXATTR | 1ull << FUSE_REMOVEXATTR |
+		1ull << FUSEWIRE_TMPFILE;
+
+	return opcode < 64 && (which >> opcode & 1);
+}
+
+void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
+			int fd)
+{
+	struct slot_now *now = slot_now(s->slots);
+	struct fusewire_request q;
+
+	if (!fusewire_parse(request, len, &q))
+		return;
+	if (now) {
+		now->opcode = q.opcode;
+		now->unique = q.unique;
+	}
+	crash_operation(q.opcode);
+	if (needs_slot(q.opcode))
+		slot_begin(s->slots, q.unique, q.opcode, fd, q.again);
+	if (q.again && slot_faults(s->slots, q.unique) >= FAULTS_MOST)
+		refuse(s, &q, fd);
+	else
+		process(s, request, len, fd);
+	slot_end();
+	crash_operation(0);
+	if (now) {
+		now->answered++;
+		now->unique = 0;
+	}
+}
+
+/* What the kernel forgot. */
+
+#define PROBES 256
+#define PROBE_AGE 2 /* seconds without being named to the kernel */
+
+static void probe_one(struct fuse_server *s,
+		      const struct itablerecover_suspect *p)
+{
+	if (fusewire_knows(s->fd, p->nodeid) != 0)
+		return;
+	if (!slot_is_telling(s->slots, p->nodeid))
+		itablerecover_disown(s->o->inodes, p);
+}
+
+bool fuse_server_probe(struct fuse_server *s, uint32_t *cursor)
+{
+	struct itablerecover_suspect some[PROBES];
+	bool young = false;
+	unsigned n;
+
+	if (!itablerecover_has_suspects(s->o->inodes) && *cursor == 0)
+		return false;
+	if (atomic_load(&s->listing) > 0)
+		return true;
+	n = itablerecover_suspects(s->o->inodes, cursor, PROBE_AGE, &young,
+				   some, PROBES);
+	for (unsigned i = 0; i < n; i++)
+		probe_one(s, &some[i]);
+	if (n < PROBES)
+		*cursor = 0;
+	return n == PROBES || young;
 }
 
 bool fuse_request_is_slow(const void *request, size_t len)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "fs/overlay.h"
+#include "fs/slot.h"
 
 struct fuse_server;
 
@@ -17,21 +18,36 @@ struct fuse_server;
 #define FUSE_REQUEST_MAX ((1u << 20) + 65536u)
 
 /*
- * Serve `o` on the device `fd`, both borrowed; `fd` is mounted already.
+ * Serve `o` on the device `fd`, all borrowed; `fd` is mounted already.
  * NULL: libfuse did not want to.
  */
-struct fuse_server *fuse_server_new(struct overlay *o, int fd);
+struct fuse_server *fuse_server_new(struct overlay *o, struct slot_table *slots,
+				    int fd);
 void fuse_server_free(struct fuse_server *s);
 
+/* A descriptor of its own, besides `fd`. */
+int fuse_server_fd(const struct fuse_server *s);
+
 /*
- * Handle one request as read from the device, by `fd`; answers it there, exactly
- * once.
+ * Handle the kernel's INIT, its first request; before any other. Without
+ * `answer` it was answered before, by another process. 0 or -errno.
+ */
+int fuse_server_init(struct fuse_server *s, void *init, size_t len,
+		     bool answer);
+
+/*
+ * Handle one request as read from the device, by `fd`; answers it there,
+ * exactly once.
  */
 void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
 			int fd);
 
-/* Has the kernel's INIT been answered? */
-bool fuse_server_ready(const struct fuse_server *s);
+/*
+ * Ask the kernel about some inodes that it may have forgotten without our
+ * knowing, from *cursor on (0: the first). True: there are more; *cursor is 0
+ * when one has gone through all and it is time to pause.
+ */
+bool fuse_server_probe(struct fuse_server *s, uint32_t *cursor);
 
 /* May this request take long (loop.h)? */
 bool fuse_request_is_slow(const void *request, size_t len);

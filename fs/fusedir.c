@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/fusedir.h"
 
+#include <stdatomic.h>
+
 #include "fs/base/cleanup.h"
 #include "fs/dirsnap.h"
 #include "fs/lookup.h"
@@ -98,6 +100,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		 bool plus)
 {
 	struct listing l = { .req = req };
+	struct fuse_server *server;
 	_cleanup_free_ char *buf = NULL;
 	int r;
 	FUSEREQ_PIN(dir, req, ino)
@@ -109,12 +112,15 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 		fusereq_err(req, -ENOMEM);
 		return;
 	}
+	atomic_fetch_add(&fusereq_server(req)->listing, 1);
 	r = dirsnap_read(fusereq_overlay(req), dir.inode, (uint64_t)off, !plus,
 			 plus ? emit_plus : emit_plain, &l);
+	server = fusereq_server(req);
 	if (r < 0 && l.used == 0)
 		fusereq_err(req, r);
 	else
 		fuse_reply_buf(req, buf, l.used);
+	atomic_fetch_sub(&server->listing, 1);
 }
 
 void fusedir_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,

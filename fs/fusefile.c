@@ -29,6 +29,7 @@ void fusefile_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	fill_opened(fi, &f);
+	slot_open(f.fh);
 	if (fuse_reply_open(req, fi) != 0)
 		file_release(o, f.fh);
 }
@@ -49,6 +50,7 @@ static void reply_create(fuse_req_t req, struct create_result *res,
 		return;
 	}
 	fill_opened(fi, &f);
+	slot_open(f.fh);
 	fusereq_fill(req, res->inode, &res->st, &e);
 	if (fuse_reply_create(req, &e, fi) != 0) {
 		file_release(o, f.fh);

@@ -30,8 +30,15 @@ double fusereq_ttl(fuse_req_t req, struct inode *i)
 void fusereq_fill(fuse_req_t req, struct inode *i, const struct stat *st,
 		  struct fuse_entry_param *e)
 {
+	struct itable *t = fusereq_overlay(req)->inodes;
+	uint64_t nodeid = itable_nodeid(t, i);
+
+	if (slot_current())
+		slot_tell(nodeid);
+	else
+		itable_lookup_add(t, i);
 	*e = (struct fuse_entry_param){
-		.ino = itable_lookup_add(fusereq_overlay(req)->inodes, i),
+		.ino = nodeid,
 		.attr = *st,
 		.attr_timeout = fusereq_ttl(req, i),
 		.entry_timeout = fusereq_server(req)->ttl,

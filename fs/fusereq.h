@@ -21,9 +21,12 @@
 
 struct fuse_server {
 	struct overlay *o;
+	struct slot_table *slots;
 	struct fuse_session *se;
 	int fd;
 	bool ready;
+	bool silent;		  /* what is answered was answered before */
+	_Atomic unsigned listing; /* answers that name inodes without a slot */
 	bool no_opendir;
 	double ttl;
 };

@@ -30,24 +30,38 @@ struct htable {
 	struct handle *handles;
 };
 
-struct htable *htable_new(void)
+#define BYTES (MAX_HANDLES * sizeof(struct handle))
+
+struct htable *htable_new(int fd)
 {
 	struct htable *t = calloc(1, sizeof(*t));
+	int r;
 
-	if (!t)
+	if (!t) {
+		if (fd >= 0)
+			close(fd);
 		return NULL;
-	if (shm_new(&t->mem, "vefs-handles",
-		    MAX_HANDLES * sizeof(struct handle)) < 0) {
+	}
+	r = fd < 0 ? shm_new(&t->mem, "vefs-handles", BYTES)
+		   : shm_attach(&t->mem, fd, BYTES);
+	if (r < 0) {
 		free(t);
 		return NULL;
 	}
 	pthread_mutex_init(&t->lock, NULL);
 	t->head = t->mem.base;
 	t->handles = t->mem.base;
-	t->head->layout = HTABLE_LAYOUT;
-	t->head->high = 1;
-	t->head->generation = 1;
+	if (fd < 0) {
+		t->head->layout = HTABLE_LAYOUT;
+		t->head->high = 1;
+		t->head->generation = 1;
+	}
 	return t;
+}
+
+int htable_fd(const struct htable *t)
+{
+	return t->mem.fd;
 }
 
 static void close_fd(struct handle *h)
@@ -98,10 +112,48 @@ uint64_t htable_add(struct htable *t, const struct handle *like, int fd)
 	h->nodeid = like->nodeid;
 	h->flags = like->flags;
 	h->pass = like->pass;
+	h->pending = 1;
 	h->fd_lower = 0;
 	h->fd = fd + 1;
 	h->generation = gen; /* last: now it can be found */
 	return (uint64_t)gen << 32 | x;
+}
+
+void htable_confirm(struct htable *t, uint64_t fh)
+{
+	struct handle *h = htable_get(t, fh);
+
+	if (h)
+		h->pending = 0;
+}
+
+void htable_recover(struct htable *t,
+		    bool (*keep)(void *ctx, const struct handle *h), void *ctx)
+{
+	uint32_t high = t->head->high;
+
+	t->head->first_free = 0;
+	t->head->count = 0;
+	for (uint32_t x = high; x-- > 1;) {
+		struct handle *h = &t->handles[x];
+
+		if (h->generation && !h->pending && keep(ctx, h)) {
+			t->head->count++;
+			continue;
+		}
+		h->generation = 0;
+		close_fd(h);
+		h->next_free = t->head->first_free;
+		t->head->first_free = x;
+	}
+}
+
+void htable_fds(struct htable *t, void (*fn)(void *ctx, int fd), void *ctx)
+{
+	for (uint32_t x = 1; x < t->head->high; x++) {
+		if (t->handles[x].generation && t->handles[x].fd)
+			fn(ctx, t->handles[x].fd - 1);
+	}
 }
 
 struct handle *htable_get(struct htable *t, uint64_t fh)

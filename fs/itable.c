@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/crash.h"
 #include "fs/base/log.h"
 #include "fs/dirlayer.h"
 #include "fs/itablepriv.h"
@@ -96,7 +98,7 @@ static void hash_resize(struct itable *t, uint32_t n)
 	free(old);
 }
 
-static void hash_fit(struct itable *t)
+void itablepriv_hash_fit(struct itable *t)
 {
 	if (t->n_inodes > t->n_buckets)
 		hash_resize(t, t->n_buckets * 2);
@@ -171,6 +173,7 @@ void itablepriv_reap(struct itable *t, struct inode *i)
 		itablepriv_hash_del(t, i);
 		rec->nodeid = 0; /* invisible from here on */
 		pthread_mutex_unlock(&t->mutex);
+		CRASH_POINT(INODE_GONE);
 		if (t->gone)
 			t->gone(t->gone_ctx, i, backing);
 		pthread_mutex_lock(&t->mutex);
@@ -179,7 +182,7 @@ void itablepriv_reap(struct itable *t, struct inode *i)
 		memset(rec, 0, sizeof(*rec));
 		rec_release(t, (uint32_t)(i - t->inodes));
 		t->n_inodes--;
-		hash_fit(t);
+		itablepriv_hash_fit(t);
 		i = NULL;
 		if (parent) {
 			i = &t->inodes[parent];
@@ -188,34 +191,66 @@ void itablepriv_reap(struct itable *t, struct inode *i)
 	}
 }
 
-struct itable *itable_new(void)
+static int map_tables(struct itable *t, const int fds[ITABLE_FDS])
+{
+	size_t bytes = MAX_INODES / SLOTS_PER_PAGE * (size_t)SHM_PAGE;
+	int r, other;
+
+	if (!fds) {
+		r = shm_new(&t->recs_mem, "vefs-inodes", bytes);
+		return r < 0 ? r
+			     : shm_new(&t->blob_mem, "vefs-arena", ARENA_BYTES);
+	}
+	r = shm_attach(&t->recs_mem, fds[0], bytes);
+	other = shm_attach(&t->blob_mem, fds[1], ARENA_BYTES);
+	return r < 0 ? r : other;
+}
+
+int itablepriv_reset(struct itable *t)
+{
+	arena_free(t->arena);
+	slots_free(t->slots);
+	free(t->buckets);
+	shm_clear(&t->priv_mem);
+	t->n_buckets = HASH_MIN;
+	t->n_inodes = 0;
+	t->n_lookups = 0;
+	t->moving = 0;
+	t->arena = arena_new(&t->blob_mem);
+	t->slots = slots_new(MAX_INODES, 1); /* 0 is the header's */
+	t->buckets = calloc(t->n_buckets, sizeof(*t->buckets));
+	return t->arena && t->slots && t->buckets ? 0 : -ENOMEM;
+}
+
+struct itable *itable_new(const int fds[ITABLE_FDS])
 {
 	struct itable *t = calloc(1, sizeof(*t));
-	size_t pages = MAX_INODES / SLOTS_PER_PAGE;
 
 	if (!t)
 		return NULL;
 	pthread_mutex_init(&t->mutex, NULL);
 	t->recs_mem.fd = t->priv_mem.fd = t->blob_mem.fd = -1;
-	t->n_buckets = HASH_MIN;
-	if (shm_new(&t->recs_mem, "vefs-inodes", pages * SHM_PAGE) < 0 ||
-	    shm_new(&t->priv_mem, "vefs-private", pages * SHM_PAGE) < 0 ||
-	    shm_new(&t->blob_mem, "vefs-arena", ARENA_BYTES) < 0)
-		goto fail;
+	if (map_tables(t, fds) < 0 ||
+	    shm_new_private(&t->priv_mem, MAX_INODES / SLOTS_PER_PAGE *
+						  (size_t)SHM_PAGE) < 0 ||
+	    itablepriv_reset(t) < 0) {
+		itable_free(t);
+		return NULL;
+	}
 	t->head = t->recs_mem.base;
 	t->recs = t->recs_mem.base;
 	t->inodes = t->priv_mem.base;
-	t->arena = arena_new(&t->blob_mem);
-	t->slots = slots_new(MAX_INODES, 1); /* 0 is the header's */
-	t->buckets = calloc(t->n_buckets, sizeof(*t->buckets));
-	if (!t->arena || !t->slots || !t->buckets)
-		goto fail;
-	t->head->layout = ITABLE_LAYOUT;
-	t->head->generation = 1;
+	if (!fds) {
+		t->head->layout = ITABLE_LAYOUT;
+		t->head->generation = 1;
+	}
 	return t;
-fail:
-	itable_free(t);
-	return NULL;
+}
+
+void itable_memfds(const struct itable *t, int fds[ITABLE_FDS])
+{
+	fds[0] = t->recs_mem.fd;
+	fds[1] = t->blob_mem.fd;
 }
 
 void itable_free(struct itable *t)
@@ -266,13 +301,14 @@ static int make_locked(struct itable *t, const struct itable_seed *s,
 	rec->flags = s->flags;
 	rec->type = s->type;
 	rec->link_delta = s->link_delta;
+	CRASH_POINT(INODE_MADE);
 	rec->nodeid = (uint64_t)t->head->generation++ << 32 |
 		      (uint32_t)(i - t->inodes);
 	if (s->parent)
 		t->inodes[s->parent].refs++;
 	t->n_inodes++;
 	itablepriv_hash_add(t, i);
-	hash_fit(t);
+	itablepriv_hash_fit(t);
 	*out = i;
 	return 0;
 }
@@ -395,6 +431,7 @@ uint64_t itable_moves(struct itable *t)
 void itable_move_begin(struct itable *t, struct inode *i)
 {
 	pthread_mutex_lock(&t->mutex);
+	itablepriv_rec(t, i)->flags |= INODE_MOVING;
 	i->move_next = t->moving;
 	t->moving = itable_index(t, i);
 	pthread_mutex_unlock(&t->mutex);
@@ -409,6 +446,7 @@ void itable_move_end(struct itable *t, struct inode *i)
 		p = &t->inodes[*p].move_next;
 	*p = i->move_next;
 	t->moves++;
+	itablepriv_rec(t, i)->flags &= ~(uint32_t)INODE_MOVING;
 	pthread_mutex_unlock(&t->mutex);
 }
 
@@ -444,32 +482,91 @@ int itable_intern(struct itable *t, const struct itable_seed *seed,
 	return r;
 }
 
+/* Seconds; only differences count. */
+static uint32_t told_now(void)
+{
+	return (uint32_t)(clock_coarse() / CLOCK_S);
+}
+
+static void suspect_locked(struct itable *t, struct inode *i)
+{
+	i->suspect = 1;
+	t->suspects = true;
+}
+
 uint64_t itable_lookup_add(struct itable *t, struct inode *i)
 {
 	uint64_t id;
 
 	pthread_mutex_lock(&t->mutex);
 	itablepriv_rec(t, i)->nlookup++;
+	i->told = told_now();
 	t->n_lookups++;
 	id = itablepriv_rec(t, i)->nodeid;
 	pthread_mutex_unlock(&t->mutex);
 	return id;
 }
 
-void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n)
+/* Its record, if there is such an inode (any more). */
+static struct itable_rec *find_nodeid(struct itable *t, uint64_t nodeid)
 {
 	uint32_t x = (uint32_t)nodeid;
 
+	return nodeid && x < t->head->high && t->recs[x].nodeid == nodeid
+		       ? &t->recs[x]
+		       : NULL;
+}
+
+void itable_lookup_commit(struct itable *t, uint64_t nodeid, uint64_t *count,
+			  _Atomic uint32_t *where, uint32_t state)
+{
+	struct itable_rec *rec;
+
 	pthread_mutex_lock(&t->mutex);
-	if (nodeid != ITABLE_ROOT && x < t->head->high &&
-	    t->recs[x].nodeid == nodeid) {
-		struct itable_rec *rec = &t->recs[x];
+	rec = find_nodeid(t, nodeid);
+	*count = rec ? rec->nlookup + 1 : 0;
+	atomic_store(where, state);
+	CRASH_POINT(SLOT_DONE);
+	if (rec) {
+		rec->nlookup = *count;
+		t->inodes[rec - t->recs].told = told_now();
+		t->n_lookups++;
+	}
+	pthread_mutex_unlock(&t->mutex);
+}
+
+void itable_lookup_set(struct itable *t, uint64_t nodeid, uint64_t count)
+{
+	struct itable_rec *rec;
+
+	pthread_mutex_lock(&t->mutex);
+	rec = find_nodeid(t, nodeid);
+	if (rec) {
+		t->n_lookups += count - rec->nlookup;
+		rec->nlookup = count;
+	}
+	pthread_mutex_unlock(&t->mutex);
+}
+
+void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n)
+{
+	struct itable_rec *rec;
+
+	pthread_mutex_lock(&t->mutex);
+	rec = find_nodeid(t, nodeid);
+	if (rec && nodeid != ITABLE_ROOT) {
+		struct inode *i = &t->inodes[rec - t->recs];
 
 		if (n > rec->nlookup)
 			n = rec->nlookup;
+		CRASH_POINT(FORGET_BEFORE);
 		rec->nlookup -= n;
 		t->n_lookups -= n;
-		itablepriv_reap(t, &t->inodes[x]);
+		CRASH_POINT(FORGET_AFTER);
+		/* The kernel forgets all at once: the rest may be nobody's. */
+		if (rec->nlookup > 0)
+			suspect_locked(t, i);
+		itablepriv_reap(t, i);
 	}
 	pthread_mutex_unlock(&t->mutex);
 }

@@ -27,22 +27,24 @@
 #include "fs/base/lock.h"
 #include "fs/ref.h"
 
-#define ITABLE_LAYOUT 1
+#define ITABLE_LAYOUT 2
 #define ITABLE_ROOT 1
 
 /* Flags in the record. */
 enum {
-	INODE_UPPER = 1 << 0,	 /* it has an inode in upper */
-	INODE_METACOPY = 1 << 1, /* its data lies below its metadata */
-	INODE_INDEXED = 1 << 2,	 /* upper has a name in work/index */
-	INODE_RECORD = 1 << 3,	 /* upper has a record: ino is not its own */
-	INODE_IMPURE = 1 << 4,	 /* directory: some child has a record */
-	INODE_UNLINKED = 1 << 5, /* no name is left */
-	INODE_SPLIT = 1 << 6,	 /* another nodeid has its identity now */
-	INODE_PROGRAM = 1 << 7,	 /* lies in a program tree */
-	INODE_REDIRECT = 1 << 8, /* directory: upper's name is not lower's */
-	INODE_PLAIN = 1 << 9,	 /* upper file without setuid or the like */
-	INODE_BARE = 1 << 10,	 /* it has no extended attribute at all */
+	INODE_UPPER = 1 << 0,	    /* it has an inode in upper */
+	INODE_METACOPY = 1 << 1,    /* its data lies below its metadata */
+	INODE_INDEXED = 1 << 2,	    /* upper has a name in work/index */
+	INODE_RECORD = 1 << 3,	    /* upper has a record: ino is not its own */
+	INODE_IMPURE = 1 << 4,	    /* directory: some child has a record */
+	INODE_UNLINKED = 1 << 5,    /* no name is left */
+	INODE_SPLIT = 1 << 6,	    /* another nodeid has its identity now */
+	INODE_PROGRAM = 1 << 7,	    /* lies in a program tree */
+	INODE_REDIRECT = 1 << 8,    /* directory: upper's name is not lower's */
+	INODE_PLAIN = 1 << 9,	    /* upper file without setuid or the like */
+	INODE_BARE = 1 << 10,	    /* it has no extended attribute at all */
+	INODE_MOVING = 1 << 11,	    /* between itable_move_begin() and _end() */
+	INODE_PASS_LOWER = 1 << 12, /* its backing id is the lower file's */
 };
 
 #define ITABLE_NAME_MAX 255
@@ -57,11 +59,12 @@ struct inode {
 	uint32_t n_pass;     /* open files by passthrough; lock */
 	uint8_t hashed;	     /* table mutex */
 	uint8_t copying;     /* a copy-up is under way; copyup.c's */
-	uint8_t pass_lower;  /* n_pass and backing are the lower's; lock */
 	uint8_t stale_pages; /* written past the page cache; lock */
+	uint8_t suspect;     /* has lookups that may be lost; table mutex */
+	uint32_t told;	     /* when the kernel was last told, s; table mutex */
 	uint32_t in_ring;    /* its backing id may be unused; backing.c's */
 	uint32_t move_next;  /* table mutex */
-	uint32_t spare[8];
+	uint32_t spare[7];
 };
 
 /* A consistent copy of what is known about an inode. */
@@ -95,9 +98,15 @@ struct itable_seed {
 
 struct itable;
 
-/* An empty table, or NULL. */
-struct itable *itable_new(void);
+/* The memfds that a table lives in. */
+#define ITABLE_FDS 2
+
+/* An empty table, or that of the memfds `fds`, which are taken. NULL: none. */
+struct itable *itable_new(const int fds[ITABLE_FDS]);
 void itable_free(struct itable *t);
+
+/* The memfds, borrowed. */
+void itable_memfds(const struct itable *t, int fds[ITABLE_FDS]);
 
 /*
  * Put the root in; before anything else. -errno if there is no room.
@@ -136,6 +145,15 @@ void itable_move_end(struct itable *t, struct inode *i);
 /* The kernel has been told of it once more; its nodeid. */
 uint64_t itable_lookup_add(struct itable *t, struct inode *i);
 void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n);
+
+/*
+ * The same so that a crash in the middle is made good: the new count goes to
+ * *count, then `state` to *where, then the count into the table. Whoever finds
+ * `state` there sets the count with itable_lookup_set().
+ */
+void itable_lookup_commit(struct itable *t, uint64_t nodeid, uint64_t *count,
+			  _Atomic uint32_t *where, uint32_t state);
+void itable_lookup_set(struct itable *t, uint64_t nodeid, uint64_t count);
 
 uint32_t itable_index(const struct itable *t, const struct inode *i);
 uint64_t itable_nodeid(const struct itable *t, const struct inode *i);

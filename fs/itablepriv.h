@@ -42,8 +42,10 @@ _Static_assert(sizeof(struct inode) * SLOTS_PER_PAGE == SHM_PAGE,
 
 struct itable_header {
 	uint32_t layout;
-	uint32_t high;	     /* indexes below have been used */
-	uint32_t generation; /* of the next nodeid */
+	uint32_t high;		      /* indexes below have been used */
+	uint32_t generation;	      /* of the next nodeid */
+	int32_t last_backing;	      /* the newest backing id in a record */
+	_Atomic uint32_t registering; /* a newer one may be in none */
 };
 
 struct itable {
@@ -59,6 +61,7 @@ struct itable {
 	uint32_t n_inodes;
 	uint64_t n_lookups;
 	uint64_t moves;
+	bool suspects;	 /* some inode is one */
 	uint32_t moving; /* the first of those between two identities */
 	itable_gone_fn gone;
 	void *gone_ctx;
@@ -83,9 +86,14 @@ static inline uint16_t itablepriv_blob_len(const struct itable_rec *rec)
 	return (uint16_t)atomic_load_explicit(&rec->blob, memory_order_relaxed);
 }
 
+/* Make the private half as it is before the first inode. */
+int itablepriv_reset(struct itable *t);
+
 /* All with the mutex held. */
 void itablepriv_hash_add(struct itable *t, struct inode *i);
 void itablepriv_hash_del(struct itable *t, struct inode *i);
+/* As many chains as the number of inodes asks for. */
+void itablepriv_hash_fit(struct itable *t);
 /* Put `bytes` in place of the record's blob; -ENOMEM leaves the old one. */
 int itablepriv_blob_replace(struct itable *t, struct itable_rec *rec,
 			    const uint8_t *bytes, size_t len);

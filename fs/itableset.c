@@ -133,9 +133,11 @@ void itableset_pin_locked(struct itable *t, struct inode *i, int fd)
 {
 	struct itable_rec *rec = itablepriv_rec(t, i);
 
-	if (rec->pin)
-		close(rec->pin - 1);
+	int old = rec->pin - 1;
+
 	rec->pin = fd + 1;
+	if (old >= 0 && old != fd)
+		close(old);
 }
 
 int32_t itableset_backing_get_locked(const struct itable *t,
@@ -147,4 +149,11 @@ int32_t itableset_backing_get_locked(const struct itable *t,
 void itableset_backing_locked(struct itable *t, struct inode *i, int32_t id)
 {
 	itablepriv_rec(t, i)->backing = id;
+	if (id > 0)
+		t->head->last_backing = id;
+}
+
+void itableset_backing_intent(struct itable *t, bool on)
+{
+	atomic_store(&t->head->registering, on);
 }

@@ -25,5 +25,10 @@ void itableset_pin_locked(struct itable *t, struct inode *i, int fd);
 int32_t itableset_backing_get_locked(const struct itable *t,
 				     const struct inode *i);
 void itableset_backing_locked(struct itable *t, struct inode *i, int32_t id);
+/*
+ * An id is about to be registered, or has found its record: one at a time, so
+ * that a successor finds what was lost in between.
+ */
+void itableset_backing_intent(struct itable *t, bool on);
 
 #endif

@@ -56,8 +56,13 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 		r = names_dir_begin(&d, o, parent);
 	if (r == 0)
 		r = names_vacancy(&d, name);
+	if (r == -EEXIST && slot_before(SLOT_VACANT)) {
+		commit(&d, i, name);
+		return attr_get(o, i, st);
+	}
 	if (r < 0)
 		return r;
+	slot_note_kind(SLOT_VACANT);
 	itable_view(o->inodes, i, &v);
 	fd = attr_open_meta(o, &v, O_PATH);
 	if (fd < 0)

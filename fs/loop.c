@@ -54,7 +54,7 @@ struct loop {
 struct worker {
 	struct loop *l;
 	unsigned char *buf;
-	size_t touched;	      /* bytes of buf that may be in memory */
+	bool full;	      /* all of buf is in memory */
 	int from;	      /* the descriptor that the request came by */
 	bool near;	      /* requests come within the busy wait's time */
 	bool missed;	      /* the last busy wait was in vain */
@@ -76,21 +76,31 @@ static void end(struct loop *l, int error)
 
 static void trim(struct worker *w)
 {
-	if (w->touched > KEEP_BYTES)
+	if (w->full)
 		madvise(w->buf + KEEP_BYTES, w->l->cfg->buffer - KEEP_BYTES,
 			MADV_DONTNEED);
-	w->touched = 0;
+	w->full = false;
+}
+
+/*
+ * Before each read: a process that is killed while the kernel waits for one
+ * of the buffer's pages takes the request with it, answered with EIO.
+ */
+static void fill(struct worker *w)
+{
+	if (!w->full)
+		madvise(w->buf, w->l->cfg->buffer, MADV_POPULATE_WRITE);
+	w->full = true;
 }
 
 /* A request's length; 0: nothing there; < 0: -errno. */
 static ssize_t take_from(struct worker *w, int fd)
 {
+	fill(w);
 	for (;;) {
 		ssize_t n = read(fd, w->buf, w->l->cfg->buffer);
 
 		if (n > 0) {
-			if ((size_t)n > w->touched)
-				w->touched = (size_t)n;
 			w->from = fd;
 			return n;
 		}
@@ -167,8 +177,10 @@ static ssize_t sleep_for_request(struct worker *w)
 	ssize_t n;
 
 	atomic_store(&l->asleep, true);
-	if (w->touched > KEEP_BYTES && poll(&p, 1, TRIM_AFTER_MS) == 0)
+	if (!w->full || poll(&p, 1, TRIM_AFTER_MS) == 0) {
 		trim(w);
+		poll(&p, 1, -1);
+	}
 	n = take_from(w, l->cfg->fd);
 	atomic_store(&l->asleep, false);
 	slept = clock_now() - from;
@@ -359,9 +371,20 @@ static enum role park(struct worker *w)
 	return role;
 }
 
+static void work_off(struct worker *w)
+{
+	const struct loop_config *cfg = w->l->cfg;
+	size_t n;
+
+	while (cfg->first && (n = cfg->first(cfg->ctx, w->buf, &w->from)) > 0)
+		handle(w, n);
+}
+
 static void work(struct worker *w)
 {
 	enum role role;
+
+	work_off(w);
 
 	while ((role = park(w)) != ROLE_END) {
 		if (role == ROLE_LEAD)

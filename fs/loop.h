@@ -24,6 +24,11 @@ struct loop_config {
 	size_t buffer;	    /* bytes that a request can have */
 	int (*thread_begin)(void *ctx); /* in each thread, first; may be NULL */
 	/*
+	 * Requests that were read before: copy one into `request` and say by
+	 * which descriptor it came; its length, 0: no more. May be NULL.
+	 */
+	size_t (*first)(void *ctx, void *request, int *fd);
+	/*
 	 * May this request take long? Another thread takes the lead before it
 	 * is handled.
 	 */

@@ -120,10 +120,38 @@ int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 		if (vi->pin < 0)
 			return vi->pin;
 	}
+	/* A name that only work/index stands for will be one less. */
+	vi->has_delta = dies && !vi->named && (vi->v.flags & INODE_INDEXED);
+	vi->delta = vi->v.link_delta - 1;
 	return 0;
 }
 
-/* One name less among those that only work/index stands for. */
+void names_victim_note(const struct names_victim *vi, struct slot_note *n)
+{
+	n->victim = vi->v.nodeid;
+	n->links = (uint32_t)vi->links;
+	n->pin = vi->pin + 1;
+	n->named = vi->named;
+	n->has_delta = vi->has_delta;
+	n->delta = vi->delta;
+}
+
+int names_victim_noted(struct names_victim *vi, struct overlay *o,
+		       const struct slot_note *n)
+{
+	vi->o = o;
+	vi->inode = itable_get(o->inodes, n->victim);
+	if (!vi->inode)
+		return -ESTALE;
+	itable_view(o->inodes, vi->inode, &vi->v);
+	vi->links = n->links;
+	vi->named = n->named;
+	vi->has_delta = n->has_delta;
+	vi->delta = n->delta;
+	vi->pin = n->pin - 1;
+	return 0;
+}
+
 static void count_down(struct names_victim *vi, bool last)
 {
 	int fd = upper_indexfd(vi->o->upper);
@@ -132,8 +160,8 @@ static void count_down(struct names_victim *vi, bool last)
 
 	own = vi->pin >= 0 ? fcntl(vi->pin, F_DUPFD_CLOEXEC, 0)
 			   : attr_open_meta(vi->o, &vi->v, O_PATH);
-	if (!vi->named && own >= 0 && xattrs_record_get(own, &rec) == 1) {
-		rec.link_delta--;
+	if (vi->has_delta && own >= 0 && xattrs_record_get(own, &rec) == 1) {
+		rec.link_delta = vi->delta;
 		if (xattrs_record_set(own, &rec) == 0)
 			itableset_link_delta_locked(vi->o->inodes, vi->inode,
 						    rec.link_delta);
@@ -159,8 +187,10 @@ void names_victim_gone(struct names_victim *vi)
 		count_down(vi, last);
 	if (last) {
 		itableset_flags_locked(t, vi->inode, INODE_UNLINKED, 0);
-		if (vi->pin >= 0)
-			itableset_pin_locked(t, vi->inode, TAKE_FD(vi->pin));
+		if (vi->pin >= 0) {
+			itableset_pin_locked(t, vi->inode, vi->pin);
+			slot_release_pin(TAKE_FD(vi->pin));
+		}
 	}
 	lock_release(&vi->inode->lock);
 	if (!last)
@@ -176,8 +206,10 @@ void names_victim_gone(struct names_victim *vi)
 
 void names_victim_end(struct names_victim *vi)
 {
-	if (vi->pin >= 0)
+	if (vi->pin >= 0) {
+		slot_release_pin(vi->pin);
 		close(vi->pin);
+	}
 	if (vi->inode)
 		itable_unpin(vi->o->inodes, vi->inode);
 }
@@ -200,25 +232,35 @@ int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
 	struct xattrs_record rec;
+	struct slot_note note = { .kind = SLOT_LINK_UP };
+	const struct slot_note *before = slot_before(SLOT_LINK_UP);
 	enum names_state state;
 	int r = names_state(d, name, &state);
+	bool there = r == 0 &&
+		     (state == NAMES_FILE || state == NAMES_DIR_THERE);
 
-	if (r < 0 || state == NAMES_FILE || state == NAMES_DIR_THERE)
-		return r;
 	itable_view(d->o->inodes, i, &v);
+	if (r < 0 || (there && (!before || before->moved != v.nodeid)))
+		return r;
 	fd = attr_open_meta(d->o, &v, O_PATH);
 	if (fd < 0)
 		return fd;
 	r = copyup_mark_impure(d->o, d->inode);
-	if (r < 0)
-		return r;
-	/* Too many links for a moment is harmless, too few would not be. */
-	if (linkat(fd, "", d->ent->fd, name, AT_EMPTY_PATH) < 0)
-		return -errno;
-	r = xattrs_record_get(fd, &rec);
+	if (r == 0)
+		r = xattrs_record_get(fd, &rec);
 	if (r <= 0)
 		return r < 0 ? r : -EUCLEAN;
 	rec.link_delta--;
+	if (there) {
+		rec.link_delta = before->delta;
+	} else {
+		note.moved = v.nodeid;
+		note.delta = rec.link_delta;
+		slot_note(&note);
+	}
+	/* Too many links for a moment is harmless, too few would not be. */
+	if (!there && linkat(fd, "", d->ent->fd, name, AT_EMPTY_PATH) < 0)
+		return -errno;
 	r = xattrs_record_set(fd, &rec);
 	if (r < 0)
 		return r;

@@ -13,6 +13,7 @@
  */
 #include "fs/lookup.h"
 #include "fs/overlay.h"
+#include "fs/slot.h"
 
 /* A directory that is in upper, for one operation. */
 struct names_dir {
@@ -54,6 +55,8 @@ struct names_victim {
 	nlink_t links; /* shown before */
 	bool named;    /* upper has the name */
 	bool below;    /* a lower has it */
+	bool has_delta;
+	int32_t delta; /* the link_delta that goes with the effect */
 	int pin;       /* O_PATH of upper's inode when its last name goes */
 };
 
@@ -64,6 +67,11 @@ struct names_victim {
  */
 int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 		       const char *name, bool dies);
+/* Just before the effect: leave word of it for a successor (slot.h). */
+void names_victim_note(const struct names_victim *vi, struct slot_note *n);
+/* The victim that a predecessor left word of. -ESTALE: it is not known. */
+int names_victim_noted(struct names_victim *vi, struct overlay *o,
+		       const struct slot_note *n);
 /* Commit: the name is gone. */
 void names_victim_gone(struct names_victim *vi);
 void names_victim_end(struct names_victim *vi);

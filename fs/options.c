@@ -276,6 +276,7 @@ static const struct options defaults = {
 	.squash_gid = OPTIONS_NOID,
 	.timeout = -1,
 	.busy_poll = OPTIONS_BUSY_POLL,
+	.crash_limit = OPTIONS_CRASH_LIMIT,
 	.suid = true,
 	.dev = true,
 	.exec = true,
@@ -365,6 +366,8 @@ const char *options_usage(void)
 	       "  volatile               fsync=0: a crash may lose changes\n"
 	       "  timeout=SECONDS        for names and attributes (forever)\n"
 	       "  busy_poll=US|off       longest wait without sleep (100)\n"
+	       "  crash_limit=N          deaths of the worker without an answer\n"
+	       "                         until the mount is given up (10)\n"
 	       "  threads=N              0: as many as CPUs, at most 4\n"
 	       "  passthrough=on|off     let the kernel read and write files\n"
 	       "  program_trees=/DIR[:/DIR...]|none\n"

@@ -55,6 +55,8 @@ enum options_fsync {
 
 #define OPTIONS_BUSY_POLL 100	    /* default, us */
 #define OPTIONS_BUSY_POLL_MAX 10000 /* us */
+#define OPTIONS_CRASH_LIMIT 10
+#define OPTIONS_CRASH_LIMIT_MAX 1000000
 #define OPTIONS_THREADS_MAX 256
 #define OPTIONS_IDRUNS_MAX 340 /* as the kernel's /proc/PID/uid_map */
 
@@ -76,9 +78,10 @@ struct options {
 	uint32_t squash_uid, squash_gid; /* OPTIONS_NOID: off */
 	enum options_fsync fsync;
 	double timeout; /* seconds for entries and attributes; <0: forever */
-	unsigned busy_poll; /* longest busy wait in us; 0 = off */
-	unsigned threads;   /* 0: min(4, CPUs) */
-	bool readonly;	    /* ro, or no upperdir */
+	unsigned busy_poll;   /* longest busy wait in us; 0 = off */
+	unsigned threads;     /* 0: min(4, CPUs) */
+	unsigned crash_limit; /* deaths in a row without an answer */
+	bool readonly;	      /* ro, or no upperdir */
 	bool noacl, noxattrs;
 	bool suid, dev, exec; /* all true by default; nosuid nodev noexec */
 	bool noatime, allow_other, userxattr;

@@ -301,6 +301,17 @@ static int take_busy_poll(struct optword_state *p, const struct word *w,
 	return bad_value(p, rc, w, value, NULL);
 }
 
+static int take_crash_limit(struct optword_state *p, const struct word *w,
+			    const char *value)
+{
+	uint32_t n = 0;
+	int rc = parse_u32(value, OPTIONS_CRASH_LIMIT_MAX, &n);
+
+	if (!rc)
+		p->o.crash_limit = n;
+	return bad_value(p, rc, w, value, NULL);
+}
+
 static int take_threads(struct optword_state *p, const struct word *w,
 			const char *value)
 {
@@ -408,6 +419,7 @@ static const struct word words[] = {
 	{ "timeout", NEEDED, take_timeout, 0, "SECONDS or =forever" },
 	{ "busy_poll", NEEDED, take_busy_poll, 0,
 	  "MICROSECONDS (at most 10000) or =off" },
+	{ "crash_limit", NEEDED, take_crash_limit, 0, "N (at most 1000000)" },
 	{ "threads", NEEDED, take_threads, 0, "N (at most 256) or =auto" },
 	{ "max_threads", NEEDED, take_threads, 0, "N (at most 256)" },
 	{ "threaded", NEEDED, take_threaded, 0, "0 or =1" },

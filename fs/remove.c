@@ -33,15 +33,41 @@ static int effect(struct names_dir *d, const struct names_victim *vi,
 	return r < 0 ? r : upper_sync_dir(u, d->ent->fd);
 }
 
+/* Did our predecessor come as far as the effect? Then `vi` is its victim. */
+static int done_before(struct names_dir *d, const char *name,
+		       struct names_victim *vi)
+{
+	const struct slot_note *n = slot_before(SLOT_VICTIM);
+	enum names_state state;
+	int r;
+
+	if (!n)
+		return 0;
+	r = names_state(d, name, &state);
+	if (r < 0)
+		return r;
+	if (state != NAMES_WHITEOUT && !(n->named && state == NAMES_ABSENT))
+		return 0;
+	r = names_victim_noted(vi, d->o, n);
+	return r < 0 ? r : 1;
+}
+
 static int attempt(struct names_dir *d, const char *name, bool is_dir)
 {
+	struct slot_note note = { .kind = SLOT_VICTIM };
 	NAMES_VICTIM(vi);
-	int r = names_victim_begin(&vi, d, name, true);
+	int r = done_before(d, name, &vi);
 
-	if (r == 0)
-		r = check(d->o, &vi, is_dir);
-	if (r == 0)
-		r = effect(d, &vi, name, is_dir);
+	if (r == 0) {
+		r = names_victim_begin(&vi, d, name, true);
+		if (r == 0)
+			r = check(d->o, &vi, is_dir);
+		if (r == 0) {
+			names_victim_note(&vi, &note);
+			slot_note(&note);
+			r = effect(d, &vi, name, is_dir);
+		}
+	}
 	if (r < 0)
 		return r;
 	names_victim_gone(&vi);

@@ -37,6 +37,14 @@ static void move_end(struct move *m)
 	names_victim_end(&m->dst);
 }
 
+/* What stands there in upper; 0: nothing. */
+static uint64_t upper_ino(const struct names_dir *d, const char *name)
+{
+	struct stat st;
+
+	return fdio_statat(d->ent->fd, name, &st) < 0 ? 0 : st.st_ino;
+}
+
 /* Preconditions. */
 
 static int find_target(struct move *m)
@@ -183,6 +191,23 @@ static int leave_guest_whiteout(struct move *m)
 	return 0;
 }
 
+/* For whoever does it again: what stood where. */
+static void note(const struct move *m)
+{
+	struct slot_note n = { .kind = SLOT_MOVE };
+
+	if (!slot_current())
+		return;
+	if (m->dst.inode && !(m->spec->flags & RENAME_EXCHANGE))
+		names_victim_note(&m->dst, &n);
+	else if (m->dst.inode)
+		n.exchanged = m->dst.v.nodeid;
+	n.moved = m->src.v.nodeid;
+	n.from = upper_ino(m->from, m->spec->from);
+	n.to = upper_ino(m->to, m->spec->to);
+	slot_note(&n);
+}
+
 static int effect(struct move *m)
 {
 	const struct rename_spec *s = m->spec;
@@ -192,14 +217,17 @@ static int effect(struct move *m)
 	unsigned flags = cover ? RENAME_WHITEOUT : 0;
 	int r;
 
-	if (s->flags & RENAME_EXCHANGE)
+	if (s->flags & RENAME_EXCHANGE) {
+		note(m);
 		return renameat2(a, s->from, b, s->to, RENAME_EXCHANGE) < 0
 			       ? -errno
 			       : 0;
+	}
 	/* A directory cannot replace a whiteout, but change places with it. */
 	swap = m->src_dir && m->at_to == NAMES_WHITEOUT;
 	if (swap)
 		flags = RENAME_EXCHANGE;
+	note(m);
 	r = renameat2(a, s->from, b, s->to, flags) < 0 ? -errno : 0;
 	if (m->dst_dir && (r == -ENOTEMPTY || r == -EEXIST)) {
 		r = clear_target(m);
@@ -226,6 +254,72 @@ static void commit(struct move *m)
 	dirsnap_changed(m->o, s->to_dir);
 }
 
+/* Our predecessor's rename happened: what it had still to do afterwards. */
+static int settle(struct move *m)
+{
+	const struct rename_spec *s = m->spec;
+	enum names_state state;
+	int r;
+
+	if (s->flags & RENAME_EXCHANGE)
+		return 0;
+	r = names_state(m->from, s->from, &state);
+	if (r < 0 || state != NAMES_WHITEOUT)
+		return r;
+	if (s->flags & RENAME_WHITEOUT)
+		return leave_guest_whiteout(m);
+	r = lookup_below(m->o, &m->from->v, s->from);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return unlinkat(m->from->ent->fd, s->from, 0) < 0 ? -errno : 0;
+}
+
+/* Did our predecessor come as far as the effect? Then *m is as it had it. */
+static int done_before(struct move *m)
+{
+	const struct slot_note *n = slot_before(SLOT_MOVE);
+	uint64_t from, to;
+	int r = 0;
+
+	if (!n)
+		return 0;
+	from = upper_ino(m->from, m->spec->from);
+	to = upper_ino(m->to, m->spec->to);
+	if (to != n->from || from == n->from ||
+	    ((m->spec->flags & RENAME_EXCHANGE) && from != n->to))
+		return 0;
+	m->src.o = m->dst.o = m->o;
+	m->src.inode = itable_get(m->o->inodes, n->moved);
+	if (!m->src.inode)
+		return -ESTALE;
+	if (n->victim) {
+		r = names_victim_noted(&m->dst, m->o, n);
+	} else if (n->exchanged) {
+		m->dst.inode = itable_get(m->o->inodes, n->exchanged);
+		r = m->dst.inode ? 0 : -ESTALE;
+	}
+	if (r == 0)
+		r = settle(m);
+	return r < 0 ? r : 1;
+}
+
+static int look_and_move(struct move *m)
+{
+	int r = names_victim_begin(&m->src, m->from, m->spec->from, false);
+
+	if (r < 0)
+		return r;
+	m->src_dir = S_ISDIR(m->src.v.type);
+	r = find_target(m);
+	if (r == 0 && m->dst.inode == m->src.inode)
+		return 0; /* two names of one file: nothing to do */
+	if (r == 0)
+		r = prepare(m);
+	if (r == 0)
+		r = effect(m);
+	return r < 0 ? r : 1;
+}
+
 static int attempt(struct overlay *o, const struct rename_spec *spec,
 		   struct names_dir *from, struct names_dir *to)
 {
@@ -235,18 +329,10 @@ static int attempt(struct overlay *o, const struct rename_spec *spec,
 	int r;
 
 	m.src.pin = m.dst.pin = -1;
-	r = names_victim_begin(&m.src, from, spec->from, false);
-	if (r < 0)
-		return r;
-	m.src_dir = S_ISDIR(m.src.v.type);
-	r = find_target(&m);
-	if (r == 0 && m.dst.inode == m.src.inode)
-		return 0; /* two names of one file: nothing to do */
+	r = done_before(&m);
 	if (r == 0)
-		r = prepare(&m);
-	if (r == 0)
-		r = effect(&m);
-	if (r < 0)
+		r = look_and_move(&m);
+	if (r <= 0)
 		return r;
 	commit(&m);
 	r = upper_sync_dir(o->upper, from->ent->fd);

@@ -3,34 +3,36 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/base/creds.h"
+#include "fs/base/crash.h"
 #include "fs/base/log.h"
 #include "fs/fuse.h"
-#include "fs/loop.h"
-#include "fs/overlay.h"
+#include "fs/fusewire.h"
+#include "fs/keeper.h"
 #include "fs/stack.h"
+#include "fs/state.h"
+
+#define FLOOR_MIN 32 /* descriptors; the keeper has a few more later */
 
 /* From include/uapi/linux/fuse.h. */
 #define DEV_IOC_CLONE _IOR(229, 0, uint32_t)
 
 struct session {
 	const struct options *opts;
+	const struct session_hooks *hooks;
 	char target[PATH_MAX];
 	struct overlay *overlay;
-	struct fuse_server *server;
-	int fd, fd_busy;
+	struct slot_table *slots;
+	struct shm state_mem;
+	struct state *state;
 	bool mounted;
 };
 
@@ -66,8 +68,8 @@ static int do_mount(struct session *s, char *err, size_t errlen)
 	const char *label = label_options(o);
 	_cleanup_free_ char *data = NULL, *type = NULL;
 
-	s->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (s->fd < 0) {
+	s->state->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (s->state->fd < 0) {
 		int r = -errno;
 
 		snprintf(err, errlen, "/dev/fuse: %s%s", strerror(-r),
@@ -79,7 +81,7 @@ static int do_mount(struct session *s, char *err, size_t errlen)
 	if (asprintf(&data,
 		     "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,"
 		     "default_permissions%s%s",
-		     s->fd, geteuid(), getegid(), label ? "," : "",
+		     s->state->fd, geteuid(), getegid(), label ? "," : "",
 		     label ? label : "") < 0 ||
 	    asprintf(&type, "fuse.%s", o->subtype) < 0)
 		return -ENOMEM;
@@ -98,7 +100,7 @@ static int do_mount(struct session *s, char *err, size_t errlen)
 }
 
 /* A second way to the same queue: one that does not block. */
-static int clone_device(struct session *s)
+static int clone_device(struct state *s)
 {
 	uint32_t main_fd = (uint32_t)s->fd;
 
@@ -108,115 +110,50 @@ static int clone_device(struct session *s)
 	return 0;
 }
 
-/* The kernel's first request is INIT; only then does the mount answer. */
-static int first_request(struct session *s)
+/*
+ * The kernel's first request is INIT. It is kept: each worker begins with it,
+ * the first one answers.
+ */
+static int read_init(struct state *s)
 {
 	_cleanup_free_ char *buf = malloc(FUSE_REQUEST_MAX);
-	struct pollfd p = { .fd = s->fd, .events = POLLIN };
+	ssize_t n;
 
 	if (!buf)
 		return -ENOMEM;
-	while (!fuse_server_ready(s->server)) {
-		ssize_t n;
-
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return -errno;
+	do
 		n = read(s->fd, buf, FUSE_REQUEST_MAX);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (n < 0)
-			return -errno;
-		fuse_server_handle(s->server, buf, (size_t)n, s->fd);
-	}
+	while (n < 0 && (errno == EINTR || errno == EAGAIN));
+	if (n < 0)
+		return -errno;
+	if ((size_t)n > sizeof(s->init))
+		return -EPROTO;
+	memcpy(s->init, buf, (size_t)n);
+	s->init_len = (uint32_t)n;
 	return 0;
 }
 
-/* Signals. */
-
-static void *signal_main(void *arg)
+/*
+ * From here on only workers open anything, and what is above the floor is
+ * theirs. No hole stays below it.
+ */
+static int raise_floor(struct state *s)
 {
-	struct session *s = arg;
-	sigset_t set;
-	int sig;
+	int top = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	for (;;) {
-		if (sigwait(&set, &sig) != 0)
-			continue;
-		log_info("signal %d: unmounting %s", sig, s->target);
-		if (umount2(s->target, MNT_DETACH) < 0)
-			log_error("%s: %s", s->target, strerror(errno));
-	}
-	return NULL;
-}
-
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
-/* Serving. */
-
-static unsigned thread_count(const struct options *o)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (o->threads)
-		return o->threads < LOOP_THREADS_MAX ? o->threads
-						     : LOOP_THREADS_MAX;
-	/* One that leads, one that watches it, and who helps. */
-	return cpus < 2 ? 2 : cpus > 4 ? 4 : (unsigned)cpus + 1;
-}
-
-static int thread_begin(void *ctx)
-{
-	(void)ctx;
-	return creds_thread_init();
-}
-
-static void handle(void *ctx, void *request, size_t len, int fd)
-{
-	fuse_server_handle(ctx, request, len, fd);
-}
-
-static int serve(struct session *s)
-{
-	struct loop_config cfg = {
-		.fd = s->fd,
-		.fd_busy = s->fd_busy,
-		.threads = thread_count(s->opts),
-		.busy_poll = s->opts->busy_poll,
-		.buffer = FUSE_REQUEST_MAX,
-		.thread_begin = thread_begin,
-		.is_slow = fuse_request_is_slow,
-		.handle = handle,
-		.ctx = s->server,
-	};
-	pthread_attr_t attr;
-	pthread_t signals;
-	int r;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 128 * 1024);
-	if (pthread_create(&signals, &attr, signal_main, s) == 0) {
-		r = loop_run(&cfg);
-		pthread_cancel(signals);
-		pthread_join(signals, NULL);
-	} else {
-		r = -EAGAIN;
-	}
-	pthread_attr_destroy(&attr);
-	return r;
+	if (top < 0)
+		return -errno;
+	top = fcntl(top, F_DUPFD_CLOEXEC, FLOOR_MIN);
+	if (top < 0)
+		return -errno;
+	do
+		fd = fcntl(top, F_DUPFD_CLOEXEC, 0);
+	while (fd >= 0 && fd < top);
+	if (fd < 0)
+		return -errno;
+	s->fd_floor = fd;
+	close(fd);
+	return 0;
 }
 
 static void raise_limits(void)
@@ -228,23 +165,23 @@ static void raise_limits(void)
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);
 	}
-	/* Few arenas: an idle mount shall be small. */
-	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
-	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 }
 
 static void session_end(struct session *s)
 {
+	int *const fds[] = { &s->state->fd, &s->state->fd_busy,
+			     &s->state->fd_ready, &s->state->fd_signals };
+
 	if (s->mounted && umount2(s->target, MNT_DETACH) < 0 &&
 	    errno != EINVAL && errno != ENOENT)
 		log_warn("%s: %s", s->target, strerror(errno));
-	fuse_server_free(s->server);
 	stack_free(s->overlay);
-	if (s->fd_busy >= 0)
-		close(s->fd_busy);
-	if (s->fd >= 0)
-		close(s->fd);
+	slot_table_free(s->slots);
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+	}
+	shm_free(&s->state_mem);
 }
 
 static int prepare(struct session *s, char *err, size_t errlen)
@@ -263,38 +200,106 @@ static int prepare(struct session *s, char *err, size_t errlen)
 			 s->opts->target);
 		return -ENOTDIR;
 	}
-	return stack_new(&s->overlay, s->opts, err, errlen);
+	r = stack_new(&s->overlay, s->opts, err, errlen);
+	if (r == 0)
+		stack_settle(s->overlay);
+	return r;
 }
 
-int session_run(const struct options *opts, void (*live)(void *ctx), void *ctx,
+/* Everything that a worker needs; it is mounted then. */
+static int start(struct session *s, char *err, size_t errlen)
+{
+	struct state *st;
+	int r = state_open(&s->state_mem, -1);
+
+	if (r < 0)
+		return r;
+	s->state = st = state_of(&s->state_mem);
+	r = st->fd_signals = keeper_signals();
+	if (r < 0)
+		return r;
+	r = prepare(s, err, errlen);
+	if (r < 0)
+		return r;
+	s->slots = slot_table_new(-1);
+	st->fd_ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!s->slots || st->fd_ready < 0)
+		return -ENOMEM;
+	st->slots = slot_table_fd(s->slots);
+	r = do_mount(s, err, errlen);
+	if (r == 0)
+		r = read_init(st);
+	if (r == 0)
+		r = clone_device(st);
+	if (r == 0)
+		r = raise_floor(st);
+	return r;
+}
+
+static void on_live(void *ctx)
+{
+	struct session *s = ctx;
+
+	s->hooks->live(s->hooks->ctx);
+}
+
+static void on_worker_live(void *ctx)
+{
+	struct session *s = ctx;
+
+	s->hooks->worker_live(s->hooks->ctx);
+}
+
+static void on_orphaned(void *ctx)
+{
+	(void)ctx;
+	log_warn("the keeper is gone; serving goes on, but nobody replaces "
+		 "this process if it dies, too");
+}
+
+static int keep(struct session *s, bool *is_worker)
+{
+	struct keeper_config cfg = {
+		.worker = { .o = s->overlay,
+			    .slots = s->slots,
+			    .state = s->state,
+			    .opts = s->opts,
+			    .live = on_worker_live,
+			    .orphaned = on_orphaned,
+			    .ctx = s },
+		.target = s->target,
+		.crash_limit = s->opts->crash_limit,
+		.can_resend =
+			fusewire_can_resend(s->state->init, s->state->init_len),
+		.live = on_live,
+	};
+
+	return keeper_run(&cfg, is_worker);
+}
+
+int session_run(const struct options *opts, const struct session_hooks *hooks,
 		char *err, size_t errlen)
 {
-	struct session s = { .opts = opts, .fd = -1, .fd_busy = -1 };
+	struct session s = { .opts = opts, .hooks = hooks };
+	bool is_worker = false;
 	int r;
 
-	block_signals();
+	err[0] = '\0';
+	crash_setup();
 	raise_limits();
-	r = prepare(&s, err, errlen);
-	if (r == 0)
-		r = do_mount(&s, err, errlen);
+	r = start(&s, err, errlen);
+	if (r < 0 && !err[0])
+		snprintf(err, errlen, "starting to serve '%s': %s", s.target,
+			 strerror(-r));
 	if (r == 0) {
-		s.server = fuse_server_new(s.overlay, s.fd);
-		r = s.server ? first_request(&s) : -ENOMEM;
-		if (r == 0)
-			r = clone_device(&s);
-		if (r < 0)
-			snprintf(err, errlen, "starting to serve '%s': %s",
-				 s.target, strerror(-r));
-	}
-	if (r == 0) {
-		live(ctx);
-		r = serve(&s);
+		r = keep(&s, &is_worker);
 		/* The mount is gone already; do not unmount what came after. */
 		s.mounted = r != 0;
 		if (r < 0)
-			snprintf(err, errlen, "serving '%s': %s", s.target,
-				 strerror(-r));
+			snprintf(err, errlen, "serving '%s' ended", s.target);
 	}
-	session_end(&s);
+	/* A worker's are the keeper's. */
+	if (!is_worker && s.state)
+		session_end(&s);
 	return r;
 }

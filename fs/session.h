@@ -9,13 +9,20 @@
 
 #include "fs/options.h"
 
+struct session_hooks {
+	void (*live)(void *ctx); /* once, when the mount answers */
+	/* The same in each process that answers requests, when it does. */
+	void (*worker_live)(void *ctx);
+	void *ctx;
+};
+
 /*
- * Assemble, mount and serve until the mount is gone. `live` is called once,
- * when the mount answers. SIGTERM, SIGINT and SIGHUP unmount. Returns 0 after
- * an unmount, or -errno with a sentence in err[errlen] (nothing is mounted
- * then).
+ * Assemble, mount and serve until the mount is gone. SIGTERM, SIGINT and
+ * SIGHUP unmount. Returns 0 after an unmount, or -errno with a sentence in
+ * err[errlen] (nothing is mounted then). It also returns in the processes that
+ * it makes, when these are done: the caller ends with the same status.
  */
-int session_run(const struct options *opts, void (*live)(void *ctx), void *ctx,
+int session_run(const struct options *opts, const struct session_hooks *hooks,
 		char *err, size_t errlen);
 
 #endif

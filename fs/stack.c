@@ -27,8 +27,8 @@ static void on_gone(void *ctx, struct inode *i, int32_t backing)
 
 static int make_tables(struct overlay *o)
 {
-	o->inodes = itable_new();
-	o->handles = htable_new();
+	o->inodes = itable_new(NULL);
+	o->handles = htable_new(-1);
 	o->fds = fdcache_new(STACK_FDS);
 	o->backing = backing_new();
 	o->listings = dirsnap_cache_new();
@@ -157,6 +157,11 @@ int stack_new(struct overlay **out, const struct options *opts, char *err,
 	}
 	*out = o;
 	return 0;
+}
+
+void stack_settle(struct overlay *o)
+{
+	fdcache_clear(o->fds);
 }
 
 void stack_free(struct overlay *o)

@@ -14,6 +14,8 @@
  */
 int stack_new(struct overlay **out, const struct options *opts, char *err,
 	      size_t errlen);
+/* Close what is only cached: others will go on with copies of it. */
+void stack_settle(struct overlay *o);
 void stack_free(struct overlay *o);
 
 #endif

@@ -269,6 +269,27 @@ void upper_discard(struct upper *u, const char *tmp)
 			 strerror(-r));
 }
 
+int upper_sweep(struct upper *u)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	int copy = fdio_openat(u->dirs.workfd, ".", O_RDONLY | O_DIRECTORY, 0);
+	struct dirent *de;
+
+	if (copy < 0)
+		return copy;
+	dir = fdopendir(copy);
+	if (!dir) {
+		close(copy);
+		return -ENOMEM;
+	}
+	while ((de = readdir(dir)) != NULL) {
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..") &&
+		    strcmp(de->d_name, WHITEOUT))
+			upper_discard(u, de->d_name);
+	}
+	return 0;
+}
+
 /* Scratch directories. */
 
 static int mimic(int fd, int dirfd, const struct stat *like)

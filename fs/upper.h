@@ -65,6 +65,9 @@ int upper_publish(struct upper *u, int fromfd, const char *tmp, bool is_dir,
 /* Throw `tmp` in work away, all of it; a failure is left to the next mount. */
 void upper_discard(struct upper *u, const char *tmp);
 
+/* Throw all of that away: a predecessor's. */
+int upper_sweep(struct upper *u);
+
 /*
  * A directory in work in which new inodes inherit what they would inherit in
  * `dirfd` (group, default ACL): work itself when that is nothing. Returns a

@@ -36,40 +36,55 @@ struct waiter {
 	int fd; /* tells the starter that the mount is live, or -1 */
 };
 
-static void detach(void)
+/* Descriptors keep their place: other processes share the table (keeper.h). */
+static void detach(int starter)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	log_to_syslog();
 	if (null < 0)
 		return;
 	for (int fd = 0; fd <= 2; fd++)
 		dup2(null, fd);
+	dup3(null, starter, O_CLOEXEC);
 	if (null > 2)
 		close(null);
+}
+
+static void leave_folder(void)
+{
+	if (chdir("/") < 0)
+		log_warn("chdir /: %s", strerror(errno));
 }
 
 static void on_live(void *ctx)
 {
 	struct waiter *w = ctx;
 
-	if (chdir("/") < 0)
-		log_warn("chdir /: %s", strerror(errno));
+	leave_folder();
 	if (w->fd < 0)
 		return;
-	detach();
+	log_to_syslog();
 	if (write(w->fd, "", 1) != 1)
 		log_warn("the starter went away before the mount was live");
-	close(w->fd);
-	w->fd = -1;
+	detach(w->fd);
+}
+
+static void on_worker_live(void *ctx)
+{
+	const struct waiter *w = ctx;
+
+	leave_folder();
+	if (w->fd >= 0)
+		log_to_syslog();
 }
 
 static int run(const struct options *o, struct waiter *w)
 {
 	char err[512] = "";
-	int r = session_run(o, on_live, w, err, sizeof(err));
+	const struct session_hooks hooks = { on_live, on_worker_live, w };
+	int r = session_run(o, &hooks, err, sizeof(err));
 
-	if (r < 0)
+	if (r < 0 && err[0])
 		log_error("%s", err);
 	return r < 0 ? EXIT_MOUNT : EXIT_SUCCESS;
 }
@@ -90,6 +105,7 @@ static int run_detached(const struct options *o)
 	if (pid == 0) {
 		close(pipefd[0]);
 		setsid();
+		log_prepare_syslog();
 		w.fd = pipefd[1];
 		return run(o, &w);
 	}

@@ -32,9 +32,14 @@ void log_set_level(enum log_level level)
 	atomic_store(&log_level_max, level);
 }
 
+void log_prepare_syslog(void)
+{
+	openlog(log_program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
 void log_to_syslog(void)
 {
-	openlog(log_program, LOG_PID, LOG_DAEMON);
+	log_prepare_syslog();
 	atomic_store(&log_syslog, true);
 }
 

@@ -22,6 +22,9 @@ void log_open(const char *program);
 /* Lines above `level` are dropped; LOG_LEVEL_INFO at first. */
 void log_set_level(enum log_level level);
 
+/* Connect now: processes that are made later share the descriptor. */
+void log_prepare_syslog(void);
+
 /* From now on lines go to syslog(3): stderr belongs to nobody any more. */
 void log_to_syslog(void);
 

@@ -23,6 +23,21 @@ struct shm {
  */
 int shm_new(struct shm *s, const char *name, size_t size);
 
+/* Map the region of a memfd that was made with this size; takes `fd`. */
+int shm_attach(struct shm *s, int fd, size_t size);
+
+/* The same for this process alone: what a successor makes anew. `fd` is -1. */
+int shm_new_private(struct shm *s, size_t size);
+
+/* All of it reads as zero again. Nobody may use it meanwhile. */
+void shm_clear(const struct shm *s);
+
+/*
+ * The next offset from `off` on that was ever written, or `size`: everything
+ * between reads as zero and need not be looked at.
+ */
+size_t shm_next_data(const struct shm *s, size_t off);
+
 /* Unmap and close. The pages go when the last holder of the memfd goes. */
 void shm_free(struct shm *s);
 

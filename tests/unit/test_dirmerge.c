@@ -75,7 +75,7 @@ static void set_up(void)
 		set_layer(n, NULL, 0);
 	}
 	o.n_layers = 3;
-	t = itable_new();
+	t = itable_new(NULL);
 	ck_assert_int_eq(itable_set_root(t, &seed), 0);
 	root = itable_get(t, ITABLE_ROOT);
 	itable_view(t, root, &view);

@@ -37,7 +37,7 @@ START_TEST(a_handle_is_what_it_was_made_of)
 	uint64_t a, b;
 	int fd;
 
-	t = htable_new();
+	t = htable_new(-1);
 	ck_assert_ptr_nonnull(t);
 	fd = any_fd();
 	a = add(11, fd);
@@ -63,7 +63,7 @@ START_TEST(numbers_of_nothing)
 {
 	uint64_t a;
 
-	t = htable_new();
+	t = htable_new(-1);
 	ck_assert_ptr_null(htable_get(t, 0));
 	ck_assert_ptr_null(htable_get(t, 1));
 	ck_assert_ptr_null(htable_get(t, UINT64_MAX));
@@ -87,7 +87,7 @@ START_TEST(descriptors_are_closed)
 	size_t before = unit_count_fds();
 	uint64_t fh[50];
 
-	t = htable_new();
+	t = htable_new(-1);
 	for (unsigned n = 0; n < 50; n++)
 		fh[n] = add(n, any_fd());
 	ck_assert_uint_eq(unit_count_fds(), before + 1 + 50);
@@ -104,7 +104,7 @@ START_TEST(a_number_is_not_used_again)
 	uint64_t last = 0;
 	unsigned same_place = 0;
 
-	t = htable_new();
+	t = htable_new(-1);
 	for (unsigned n = 0; n < 10000; n++) {
 		uint64_t fh = add(n, -1);
 
@@ -127,7 +127,7 @@ START_TEST(a_full_table)
 	uint64_t fh, last = 0, n = 0;
 	size_t before;
 
-	t = htable_new();
+	t = htable_new(-1);
 	while ((fh = htable_add(t, &like, -1)) != 0) {
 		last = fh;
 		ck_assert_uint_lt(++n, 64u << 20);
@@ -153,7 +153,7 @@ START_TEST(no_room_for_a_table)
 
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-	ck_assert_ptr_null(htable_new());
+	ck_assert_ptr_null(htable_new(-1));
 	ck_assert_uint_eq(unit_count_fds(), before);
 }
 END_TEST
@@ -188,7 +188,7 @@ START_TEST(threads_do_not_share_a_handle)
 	pthread_t th[4];
 	size_t before;
 
-	t = htable_new();
+	t = htable_new(-1);
 	before = unit_count_fds();
 	for (uintptr_t n = 0; n < 4; n++)
 		pthread_create(&th[n], NULL, churn, (void *)(n + 1));

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/keeper.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/log.h"
+
+/*
+ * A worker is a copy of this process with the same descriptor table: whatever
+ * it had open stays open under its number when it is killed. The copy is of
+ * the keeper as it was before the first worker, so every worker starts alike.
+ *
+ * `vain` counts deaths since something was last answered.
+ */
+#define PAUSE_AFTER 3 /* deaths in vain that cost no pause */
+#define PAUSE_MAX_MS 1000
+
+struct keeper {
+	const struct keeper_config *cfg;
+	pid_t worker;
+	int signals;
+	bool live;
+	uint64_t answered;
+	unsigned vain;
+};
+
+static const int taken[] = {
+	SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2
+};
+
+static void taken_set(sigset_t *set)
+{
+	sigemptyset(set);
+	for (unsigned i = 0; i < ARRAY_SIZE(taken); i++)
+		sigaddset(set, taken[i]);
+}
+
+int keeper_signals(void)
+{
+	sigset_t set, all;
+	int fd;
+
+	taken_set(&set);
+	all = set;
+	sigaddset(&all, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* How likely the system kills us when memory is short: "-1000" is never. */
+#define OOM_MAX 16
+
+static void oom_get(char value[OOM_MAX])
+{
+	_cleanup_close_ int fd =
+		open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, value, OOM_MAX - 1);
+
+	value[n > 0 ? n : 0] = '\0';
+}
+
+static void oom_set(const char *value)
+{
+	_cleanup_close_ int fd =
+		open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && *value && write(fd, value, strlen(value)) < 0)
+		log_debug("oom_score_adj: %s", strerror(errno));
+}
+
+/* Like fork(), sharing the descriptor table. */
+static pid_t make_process(void)
+{
+	struct clone_args args = { .flags = CLONE_FILES,
+				   .exit_signal = SIGCHLD };
+	int *tid = NULL;
+
+	/* The C library's idea of its thread id, which the child inherits. */
+	if (prctl(PR_GET_TID_ADDRESS, &tid) == 0 && tid) {
+		args.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+		args.child_tid = (uintptr_t)tid;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* How keeping goes: on; the mount is gone; this is the new worker. */
+enum { KEEP_ON, KEEP_GONE, KEEP_IS_WORKER };
+
+/* KEEP_ON in the keeper, KEEP_IS_WORKER, or -errno. */
+static int spawn(struct keeper *k)
+{
+	struct state *s = k->cfg->worker.state;
+	pid_t pid;
+
+	s->generation++;
+	pid = make_process();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		return KEEP_IS_WORKER;
+	k->worker = pid;
+	return KEEP_ON;
+}
+
+static void detach(const struct keeper *k)
+{
+	if (umount2(k->cfg->target, MNT_DETACH) < 0 && errno != EINVAL &&
+	    errno != ENOENT)
+		log_error("%s: %s", k->cfg->target, strerror(errno));
+}
+
+static bool is_fault(int sig)
+{
+	return sig == SIGSEGV || sig == SIGABRT || sig == SIGBUS ||
+	       sig == SIGFPE || sig == SIGILL || sig == SIGSYS ||
+	       sig == SIGTRAP;
+}
+
+static void pause_before(unsigned vain)
+{
+	struct timespec t = { .tv_nsec = 0 };
+	unsigned ms;
+
+	if (vain <= PAUSE_AFTER)
+		return;
+	ms = vain - PAUSE_AFTER < 10 ? 1u << (vain - PAUSE_AFTER)
+				     : PAUSE_MAX_MS;
+	t.tv_sec = ms / 1000;
+	t.tv_nsec = ms % 1000 * (long)CLOCK_MS;
+	nanosleep(&t, NULL);
+}
+
+/* 0: another worker may try. -errno: the mount is given up. */
+static int judge(struct keeper *k, const char *how)
+{
+	uint64_t answered = slot_answered(k->cfg->worker.slots);
+
+	if (!k->live)
+		return -EIO; /* it said why */
+	if (!k->cfg->can_resend) {
+		log_error(
+			"the worker of %s %s; this kernel (before 6.9) cannot "
+			"go on with another one: unmounting",
+			k->cfg->target, how);
+		return -ENOTSUP;
+	}
+	k->vain = answered == k->answered ? k->vain + 1 : 0;
+	k->answered = answered;
+	if (k->vain > k->cfg->crash_limit) {
+		log_error("the worker of %s %s, %u times without an answer: "
+			  "giving up, unmounting",
+			  k->cfg->target, how, k->vain);
+		return -EIO;
+	}
+	log_warn("the worker of %s %s: starting another", k->cfg->target, how);
+	return 0;
+}
+
+/* A worker ended: what spawn() returns, or KEEP_GONE. */
+static int replace(struct keeper *k, int status)
+{
+	struct state *s = k->cfg->worker.state;
+	int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0, r;
+	char how[64];
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return KEEP_GONE;
+	s->died_at = clock_now();
+	s->died_of = sig;
+	if (sig)
+		snprintf(how, sizeof(how), "was killed by SIG%s",
+			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "?");
+	else
+		snprintf(how, sizeof(how), "ended with status %d",
+			 WEXITSTATUS(status));
+	r = judge(k, how);
+	if (r < 0) {
+		detach(k);
+		return r;
+	}
+	slot_blame(k->cfg->worker.slots, is_fault(sig));
+	pause_before(k->vain);
+	s->restarts++;
+	return spawn(k);
+}
+
+static int on_signal(struct keeper *k)
+{
+	struct signalfd_siginfo si;
+	int status;
+
+	if (read(k->signals, &si, sizeof(si)) != sizeof(si))
+		return KEEP_ON;
+	switch (si.ssi_signo) {
+	case SIGCHLD:
+		if (waitpid(k->worker, &status, WNOHANG) != k->worker)
+			return KEEP_ON;
+		return replace(k, status);
+	case SIGUSR1:
+		kill(k->worker, SIGUSR1);
+		return KEEP_ON;
+	case SIGUSR2:
+		return KEEP_ON;
+	default:
+		log_info("signal %u: unmounting %s", si.ssi_signo,
+			 k->cfg->target);
+		detach(k);
+		return KEEP_ON;
+	}
+}
+
+static void on_ready(struct keeper *k)
+{
+	uint64_t n;
+
+	if (read(k->cfg->worker.state->fd_ready, &n, sizeof(n)) < 0 || k->live)
+		return;
+	k->live = true;
+	k->cfg->live(k->cfg->worker.ctx);
+}
+
+static int keep(struct keeper *k)
+{
+	struct pollfd p[] = {
+		{ .fd = k->signals, .events = POLLIN },
+		{ .fd = k->cfg->worker.state->fd_ready, .events = POLLIN },
+	};
+	int r;
+
+	do {
+		r = KEEP_ON;
+		if (poll(p, ARRAY_SIZE(p), -1) < 0)
+			continue;
+		if (p[1].revents)
+			on_ready(k);
+		if (p[0].revents)
+			r = on_signal(k);
+	} while (r == KEEP_ON);
+	return r;
+}
+
+int keeper_run(const struct keeper_config *cfg, bool *is_worker)
+{
+	struct state *s = cfg->worker.state;
+	struct keeper k = { .cfg = cfg };
+	char oom[OOM_MAX];
+	int r;
+
+	*is_worker = false;
+	oom_get(oom);
+	k.signals = s->fd_signals;
+	k.live = atomic_load(&s->ready) > 0;
+	k.answered = slot_answered(cfg->worker.slots);
+	r = spawn(&k);
+	if (r == KEEP_ON) {
+		/* The mount lives as long as this process. */
+		oom_set("-1000");
+		r = keep(&k);
+	}
+	if (r < 0 || r == KEEP_GONE)
+		return r < 0 ? r : 0;
+	oom_set(oom);
+	*is_worker = true;
+	return worker_run(&cfg->worker);
+}

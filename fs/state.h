@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_STATE_H
+#define VEFS_FS_STATE_H
+
+/*
+ * state - what the keeper and the workers of one mount share, one page of
+ * shared memory: descriptors by number (they have one descriptor table), the
+ * kernel's INIT request, and how it went so far.
+ *
+ * Written by the keeper before the first worker starts, except where said.
+ */
+#include <stdint.h>
+
+#include "fs/base/shm.h"
+#include "fs/itable.h"
+
+#define STATE_LAYOUT 1
+#define STATE_MAGIC 0x76654653u
+#define STATE_INIT_MAX 512u
+#define STATE_LOWERS 256u
+
+struct state {
+	uint32_t magic;
+	uint32_t layout; /* of this, and of all that it names: state_layout() */
+	int32_t fd;	 /* the device, as mounted */
+	int32_t fd_busy; /* a clone of it that does not block */
+	int32_t fd_ready;   /* an eventfd: a worker serves */
+	int32_t fd_signals; /* a signalfd, the keeper's */
+	int32_t fd_floor;   /* descriptors from here on are the workers' */
+	int32_t inodes[ITABLE_FDS], handles, slots; /* the tables' memfds */
+	int32_t dirs[4];	      /* workdir.h; -1 without an upper */
+	int32_t lowers[STATE_LOWERS]; /* roots of the lowers, by layer index */
+	uint32_t n_layers;
+	uint32_t init_len;
+	uint8_t init[STATE_INIT_MAX];
+	_Atomic uint32_t init_answered; /* the workers' */
+	_Atomic uint32_t ready; /* generation that serves; the workers' */
+	uint32_t generation;	/* of the newest worker */
+	uint32_t restarts;
+	int32_t died_of;	       /* signal of the last one, 0: none yet */
+	uint64_t died_at;	       /* ns; when that was noticed */
+	uint64_t stall_sum, stall_max; /* ns until the next served; workers' */
+};
+
+/* One number for the layouts of everything that outlives a process. */
+uint32_t state_layout(void);
+
+/* A new page, or that of the memfd `fd` >= 0, which is taken. */
+int state_open(struct shm *mem, int fd);
+
+static inline struct state *state_of(const struct shm *mem)
+{
+	return mem->base;
+}
+
+#endif
