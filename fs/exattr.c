@@ -155,14 +155,13 @@ static int set_once(int fd, const char *disk, const char *value, size_t size,
 
 	if (!(flags & XATTR_CREATE))
 		return xattrio_set(fd, disk, value, size, flags);
-	if (!again)
+	if (!again) {
+		if (xattrio_get(fd, disk, NULL, 0) >= 0)
+			return -EEXIST;
 		slot_note_kind(SLOT_VACANT);
+	}
 	r = xattrio_set(fd, disk, value, size, flags);
-	if (r == -EEXIST && again)
-		return 0;
-	if (r == -EEXIST)
-		slot_note_kind(SLOT_NOTHING);
-	return r;
+	return r == -EEXIST && again ? 0 : r;
 }
 
 int exattr_set(struct overlay *o, struct inode *i, const char *name,

@@ -18,6 +18,8 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/log.h"
+#include "fs/control.h"
+#include "fs/upgrade.h"
 
 /*
  * A worker is a copy of this process with the same descriptor table: whatever
@@ -49,27 +51,35 @@ static void taken_set(sigset_t *set)
 		sigaddset(set, taken[i]);
 }
 
-int keeper_signals(void)
+void keeper_signals_again(void)
 {
-	sigset_t set, all;
-	int fd;
+	sigset_t set;
 
 	taken_set(&set);
-	all = set;
-	sigaddset(&all, SIGPIPE);
-	sigprocmask(SIG_BLOCK, &all, NULL);
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+int keeper_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	keeper_signals_again();
+	taken_set(&set);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }
 
 /* How likely the system kills us when memory is short: "-1000" is never. */
-#define OOM_MAX 16
 
-static void oom_get(char value[OOM_MAX])
+static void oom_get(char *value)
 {
 	_cleanup_close_ int fd =
 		open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, value, OOM_MAX - 1);
+	ssize_t n =
+		fd < 0 ? 0
+		       : read(fd, value, sizeof(((struct state *)0)->oom) - 1);
 
 	value[n > 0 ? n : 0] = '\0';
 }
@@ -224,11 +234,76 @@ static int on_signal(struct keeper *k)
 	}
 }
 
+/* Tell who waits for an upgrade; the descriptor's place is kept. */
+static void answer(struct keeper *k, const char *text)
+{
+	struct state *s = k->cfg->worker.state;
+
+	control_answer(s->fd_reply, text);
+	dup3(k->signals, s->fd_reply, O_CLOEXEC);
+	s->reply_wanted = 0;
+}
+
+static void refuse_upgrade(struct keeper *k, const char *why)
+{
+	char text[CONTROL_LINE];
+
+	snprintf(text, sizeof(text), "error: %.4000s", why);
+	log_error("upgrade of %s: %s", k->cfg->target, why);
+	answer(k, text);
+}
+
+/* Does not return if it goes well: another program is in our place. */
+static int upgrade(struct keeper *k, const char *program)
+{
+	struct state *s = k->cfg->worker.state;
+	char why[CONTROL_LINE] = "";
+	int r = upgrade_check(program, why, sizeof(why)), status;
+
+	if (r < 0) {
+		refuse_upgrade(k, why);
+		return KEEP_ON;
+	}
+	log_info("%s: %s takes over", k->cfg->target, program);
+	kill(k->worker, SIGKILL);
+	while (waitpid(k->worker, &status, 0) < 0 && errno == EINTR)
+		;
+	s->died_at = clock_now();
+	r = upgrade_exec(program, k->cfg->argv, k->cfg->state_fd);
+	snprintf(why, sizeof(why), "%.4000s: %s", program, strerror(-r));
+	refuse_upgrade(k, why);
+	return spawn(k);
+}
+
+static int on_control(struct keeper *k)
+{
+	struct state *s = k->cfg->worker.state;
+	char line[CONTROL_LINE];
+	int fd = control_accept(s->fd_control, line);
+
+	if (fd < 0)
+		return KEEP_ON;
+	/* Below the floor, where no worker closes it. */
+	dup3(fd, s->fd_reply, O_CLOEXEC);
+	close(fd);
+	s->reply_wanted = 1;
+	if (strncmp(line, "upgrade /", 9) == 0)
+		return upgrade(k, line + 8);
+	answer(k, "error: what is known is \"upgrade PROGRAM\"");
+	return KEEP_ON;
+}
+
 static void on_ready(struct keeper *k)
 {
 	uint64_t n;
 
-	if (read(k->cfg->worker.state->fd_ready, &n, sizeof(n)) < 0 || k->live)
+	struct state *s = k->cfg->worker.state;
+
+	if (read(s->fd_ready, &n, sizeof(n)) < 0)
+		return;
+	if (s->reply_wanted)
+		answer(k, "ok");
+	if (k->live)
 		return;
 	k->live = true;
 	k->cfg->live(k->cfg->worker.ctx);
@@ -239,6 +314,7 @@ static int keep(struct keeper *k)
 	struct pollfd p[] = {
 		{ .fd = k->signals, .events = POLLIN },
 		{ .fd = k->cfg->worker.state->fd_ready, .events = POLLIN },
+		{ .fd = k->cfg->worker.state->fd_control, .events = POLLIN },
 	};
 	int r;
 
@@ -250,6 +326,8 @@ static int keep(struct keeper *k)
 			on_ready(k);
 		if (p[0].revents)
 			r = on_signal(k);
+		else if (p[2].revents)
+			r = on_control(k);
 	} while (r == KEEP_ON);
 	return r;
 }
@@ -258,11 +336,13 @@ int keeper_run(const struct keeper_config *cfg, bool *is_worker)
 {
 	struct state *s = cfg->worker.state;
 	struct keeper k = { .cfg = cfg };
-	char oom[OOM_MAX];
 	int r;
 
 	*is_worker = false;
-	oom_get(oom);
+	prctl(PR_SET_PDEATHSIG, 0);
+	if (!s->keeper)
+		oom_get(s->oom);
+	s->keeper = getpid();
 	k.signals = s->fd_signals;
 	k.live = atomic_load(&s->ready) > 0;
 	k.answered = slot_answered(cfg->worker.slots);
@@ -274,7 +354,7 @@ int keeper_run(const struct keeper_config *cfg, bool *is_worker)
 	}
 	if (r < 0 || r == KEEP_GONE)
 		return r < 0 ? r : 0;
-	oom_set(oom);
+	oom_set(s->oom);
 	*is_worker = true;
 	return worker_run(&cfg->worker);
 }

@@ -21,6 +21,8 @@ struct keeper_config {
 	const char *target;	 /* the mount point, for messages and umount */
 	unsigned crash_limit;	 /* deaths in a row without an answer */
 	bool can_resend;	 /* this kernel sends requests again */
+	char *const *argv;	 /* the command line, for who takes over */
+	int state_fd;		 /* the state's memfd */
 	void (*live)(void *ctx); /* a worker serves, once; in the keeper */
 };
 
@@ -29,6 +31,8 @@ struct keeper_config {
  * descriptor to read it by, or -errno.
  */
 int keeper_signals(void);
+/* The blocking alone, where the descriptor was taken over. */
+void keeper_signals_again(void);
 
 /*
  * Keep the mount served until it is gone: 0, -errno when it had to be given

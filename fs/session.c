@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -10,15 +11,19 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/crash.h"
+#include "fs/base/clock.h"
 #include "fs/base/log.h"
+#include "fs/control.h"
 #include "fs/fuse.h"
 #include "fs/fusewire.h"
 #include "fs/keeper.h"
 #include "fs/stack.h"
 #include "fs/state.h"
+#include "fs/upgrade.h"
 
 #define FLOOR_MIN 32 /* descriptors; the keeper has a few more later */
 
@@ -28,7 +33,6 @@
 struct session {
 	const struct options *opts;
 	const struct session_hooks *hooks;
-	char target[PATH_MAX];
 	struct overlay *overlay;
 	struct slot_table *slots;
 	struct shm state_mem;
@@ -85,11 +89,12 @@ static int do_mount(struct session *s, char *err, size_t errlen)
 		     label ? label : "") < 0 ||
 	    asprintf(&type, "fuse.%s", o->subtype) < 0)
 		return -ENOMEM;
-	if (mount(o->source, s->target, type, mount_flags(o), data) < 0) {
+	if (mount(o->source, s->state->target, type, mount_flags(o), data) <
+	    0) {
 		int r = -errno;
 
-		snprintf(err, errlen, "mounting on '%s': %s%s", s->target,
-			 strerror(-r),
+		snprintf(err, errlen, "mounting on '%s': %s%s",
+			 s->state->target, strerror(-r),
 			 r == -EPERM ? " (mounting needs root, or a user "
 				       "namespace of one's own)"
 				     : "");
@@ -169,14 +174,19 @@ static void raise_limits(void)
 
 static void session_end(struct session *s)
 {
-	int *const fds[] = { &s->state->fd, &s->state->fd_busy,
-			     &s->state->fd_ready, &s->state->fd_signals };
+	int *const fds[] = { &s->state->fd,	    &s->state->fd_busy,
+			     &s->state->fd_ready,   &s->state->fd_signals,
+			     &s->state->fd_control, &s->state->fd_reply,
+			     &s->state->fd_log };
 
-	if (s->mounted && umount2(s->target, MNT_DETACH) < 0 &&
+	if (s->mounted && umount2(s->state->target, MNT_DETACH) < 0 &&
 	    errno != EINVAL && errno != ENOENT)
-		log_warn("%s: %s", s->target, strerror(errno));
+		log_warn("%s: %s", s->state->target, strerror(errno));
+	if (s->state->fd_control >= 0)
+		control_unlink(s->state->dev);
 	stack_free(s->overlay);
 	slot_table_free(s->slots);
+	log_syslog(-1);
 	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
 		if (*fds[i] >= 0)
 			close(*fds[i]);
@@ -186,24 +196,49 @@ static void session_end(struct session *s)
 
 static int prepare(struct session *s, char *err, size_t errlen)
 {
+	const char *target = s->opts->target;
 	struct stat st;
 	int r;
 
-	if (!realpath(s->opts->target, s->target) || stat(s->target, &st) < 0) {
+	if (!realpath(target, s->state->target) ||
+	    stat(s->state->target, &st) < 0) {
 		r = -errno;
-		snprintf(err, errlen, "mount point '%s': %s", s->opts->target,
+		snprintf(err, errlen, "mount point '%s': %s", target,
 			 strerror(-r));
 		return r;
 	}
 	if (!S_ISDIR(st.st_mode)) {
 		snprintf(err, errlen, "mount point '%s': not a directory",
-			 s->opts->target);
+			 target);
 		return -ENOTDIR;
 	}
 	r = stack_new(&s->overlay, s->opts, err, errlen);
 	if (r == 0)
 		stack_settle(s->overlay);
 	return r;
+}
+
+/* The mount's own number, without a request to it: nobody answers yet. */
+static dev_t device_of(const char *target)
+{
+	struct statx sx;
+
+	if (statx(AT_FDCWD, target, AT_STATX_DONT_SYNC, 0, &sx) < 0)
+		return 0;
+	return makedev(sx.stx_dev_major, sx.stx_dev_minor);
+}
+
+/* What control and upgrade need. Without it the mount works as well. */
+static void become_known(struct state *s)
+{
+	ssize_t n = readlink("/proc/self/exe", s->program, PATH_MAX - 1);
+
+	s->program[n > 0 ? n : 0] = '\0';
+	s->fd_reply = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+	s->dev = device_of(s->target);
+	s->fd_control = control_listen(s->dev);
+	if (s->fd_control < 0)
+		log_debug("no control socket: %s", strerror(-s->fd_control));
 }
 
 /* Everything that a worker needs; it is mounted then. */
@@ -218,6 +253,8 @@ static int start(struct session *s, char *err, size_t errlen)
 	r = st->fd_signals = keeper_signals();
 	if (r < 0)
 		return r;
+	st->fd_log = log_syslog_open();
+	log_syslog(st->fd_log);
 	r = prepare(s, err, errlen);
 	if (r < 0)
 		return r;
@@ -226,13 +263,36 @@ static int start(struct session *s, char *err, size_t errlen)
 	if (!s->slots || st->fd_ready < 0)
 		return -ENOMEM;
 	st->slots = slot_table_fd(s->slots);
+	stack_save(s->overlay, st);
 	r = do_mount(s, err, errlen);
 	if (r == 0)
 		r = read_init(st);
 	if (r == 0)
 		r = clone_device(st);
+	if (r < 0)
+		return r;
+	become_known(st);
+	return raise_floor(st);
+}
+
+/* The same in a program that takes over. */
+static int resume(struct session *s, int fd, char *err, size_t errlen)
+{
+	int r = state_open(&s->state_mem, fd);
+
+	if (r < 0)
+		return r;
+	s->state = state_of(&s->state_mem);
+	s->mounted = true;
+	log_syslog(s->state->fd_log);
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	keeper_signals_again();
+	s->slots = slot_table_new(s->state->slots);
+	if (!s->slots)
+		return -ENOMEM;
+	r = stack_resume(&s->overlay, s->opts, s->state, err, errlen);
 	if (r == 0)
-		r = raise_floor(st);
+		stack_settle(s->overlay);
 	return r;
 }
 
@@ -250,11 +310,21 @@ static void on_worker_live(void *ctx)
 	s->hooks->worker_live(s->hooks->ctx);
 }
 
+/* The keeper died: execute it again, here. A worker is soon made. */
 static void on_orphaned(void *ctx)
 {
-	(void)ctx;
-	log_warn("the keeper is gone; serving goes on, but nobody replaces "
-		 "this process if it dies, too");
+	struct session *s = ctx;
+	int r;
+
+	if (getppid() == (pid_t)s->state->keeper)
+		return;
+	log_warn("the keeper of %s is gone: taking its place",
+		 s->state->target);
+	s->state->died_at = clock_now();
+	r = upgrade_exec(s->state->program, s->hooks->argv, s->state_mem.fd);
+	log_error("%s: %s; serving goes on, but nobody replaces this process "
+		  "if it dies, too",
+		  s->state->program, strerror(-r));
 }
 
 static int keep(struct session *s, bool *is_worker)
@@ -267,10 +337,12 @@ static int keep(struct session *s, bool *is_worker)
 			    .live = on_worker_live,
 			    .orphaned = on_orphaned,
 			    .ctx = s },
-		.target = s->target,
+		.target = s->state->target,
 		.crash_limit = s->opts->crash_limit,
 		.can_resend =
 			fusewire_can_resend(s->state->init, s->state->init_len),
+		.argv = s->hooks->argv,
+		.state_fd = s->state_mem.fd,
 		.live = on_live,
 	};
 
@@ -281,22 +353,23 @@ int session_run(const struct options *opts, const struct session_hooks *hooks,
 		char *err, size_t errlen)
 {
 	struct session s = { .opts = opts, .hooks = hooks };
+	int from = upgrade_resumes(), r;
 	bool is_worker = false;
-	int r;
 
 	err[0] = '\0';
 	crash_setup();
 	raise_limits();
-	r = start(&s, err, errlen);
+	r = from < 0 ? start(&s, err, errlen) : resume(&s, from, err, errlen);
 	if (r < 0 && !err[0])
-		snprintf(err, errlen, "starting to serve '%s': %s", s.target,
-			 strerror(-r));
+		snprintf(err, errlen, "starting to serve '%s': %s",
+			 opts->target, strerror(-r));
 	if (r == 0) {
 		r = keep(&s, &is_worker);
 		/* The mount is gone already; do not unmount what came after. */
 		s.mounted = r != 0;
 		if (r < 0)
-			snprintf(err, errlen, "serving '%s' ended", s.target);
+			snprintf(err, errlen, "serving '%s' ended",
+				 opts->target);
 	}
 	/* A worker's are the keeper's. */
 	if (!is_worker && s.state)

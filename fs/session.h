@@ -14,6 +14,7 @@ struct session_hooks {
 	/* The same in each process that answers requests, when it does. */
 	void (*worker_live)(void *ctx);
 	void *ctx;
+	char *const *argv; /* the command line, for a program that takes over */
 };
 
 /*

@@ -25,10 +25,10 @@ static void on_gone(void *ctx, struct inode *i, int32_t backing)
 	backing_gone(ctx, backing);
 }
 
-static int make_tables(struct overlay *o)
+static int make_tables(struct overlay *o, const struct state *from)
 {
-	o->inodes = itable_new(NULL);
-	o->handles = htable_new(-1);
+	o->inodes = itable_new(from ? from->inodes : NULL);
+	o->handles = htable_new(from ? from->handles : -1);
 	o->fds = fdcache_new(STACK_FDS);
 	o->backing = backing_new();
 	o->listings = dirsnap_cache_new();
@@ -38,15 +38,21 @@ static int make_tables(struct overlay *o)
 	return 0;
 }
 
-static int open_upper(struct overlay *o, char *err, size_t errlen)
+static int open_upper(struct overlay *o, const struct state *from, char *err,
+		      size_t errlen)
 {
 	const struct options *opts = o->opts;
 	struct workdir w;
-	int r;
+	int r = 0;
 
 	if (!opts->upper || opts->readonly)
 		return 0;
-	r = workdir_open(&w, opts->upper, opts->work, err, errlen);
+	if (from)
+		w = (struct workdir){ from->dirs[0], from->dirs[1],
+				      from->dirs[2], from->dirs[3],
+				      from->dirs[4] };
+	else
+		r = workdir_open(&w, opts->upper, opts->work, err, errlen);
 	if (r == 0)
 		r = upper_new(&o->upper, &w, opts->fsync, o->fds, err, errlen);
 	if (r == 0)
@@ -54,13 +60,16 @@ static int open_upper(struct overlay *o, char *err, size_t errlen)
 	return r;
 }
 
-static int add_lower(struct overlay *o, const char *path, char *err,
-		     size_t errlen)
+static int add_lower(struct overlay *o, const char *path,
+		     const struct state *from, char *err, size_t errlen)
 {
-	struct dirlayer_config cfg = { .path = path,
+	struct dirlayer_config cfg = { .path = from ? NULL : path,
 				       .index = (uint8_t)o->n_layers,
 				       .fds = o->fds };
 	int r;
+
+	if (from && o->n_layers < OVERLAY_LAYERS)
+		cfg.rootfd = from->lowers[o->n_layers];
 
 	if (o->n_layers >= OVERLAY_LAYERS) {
 		snprintf(err, errlen, "more than %d lower directories",
@@ -74,16 +83,17 @@ static int add_lower(struct overlay *o, const char *path, char *err,
 }
 
 /* An upper that is mounted read-only is the topmost lower. */
-static int open_lowers(struct overlay *o, char *err, size_t errlen)
+static int open_lowers(struct overlay *o, const struct state *from, char *err,
+		       size_t errlen)
 {
 	const struct options *opts = o->opts;
 	int r = 0;
 
 	o->n_layers = 1;
 	if (opts->upper && opts->readonly)
-		r = add_lower(o, opts->upper, err, errlen);
+		r = add_lower(o, opts->upper, from, err, errlen);
 	for (size_t i = 0; i < opts->n_lower && r == 0; i++)
-		r = add_lower(o, opts->lower[i], err, errlen);
+		r = add_lower(o, opts->lower[i], from, err, errlen);
 	if (r == 0)
 		dirlayer_set_bottom(o->layers[o->n_layers - 1]);
 	return r;
@@ -126,8 +136,8 @@ static int make_root(struct overlay *o)
 	return r < 0 ? r : lookup_intern(o, &l, NULL, "", &unused);
 }
 
-int stack_new(struct overlay **out, const struct options *opts, char *err,
-	      size_t errlen)
+static int assemble(struct overlay **out, const struct options *opts,
+		    const struct state *from, char *err, size_t errlen)
 {
 	struct overlay *o = calloc(1, sizeof(*o));
 	int r;
@@ -138,15 +148,15 @@ int stack_new(struct overlay **out, const struct options *opts, char *err,
 	o->ids = (struct ids){ &opts->uids, &opts->gids, opts->squash_uid,
 			       opts->squash_gid };
 	err[0] = '\0';
-	xattrs_use_user(opts->userxattr);
-	r = make_tables(o);
+	xattrs_use_user(from ? from->userxattr : opts->userxattr);
+	r = make_tables(o, from);
 	if (r == 0)
-		r = open_upper(o, err, errlen);
+		r = open_upper(o, from, err, errlen);
 	if (r == 0)
-		r = open_lowers(o, err, errlen);
+		r = open_lowers(o, from, err, errlen);
 	if (r == 0)
 		r = number_filesystems(o);
-	if (r == 0)
+	if (r == 0 && !from)
 		r = make_root(o);
 	if (r < 0) {
 		if (!err[0])
@@ -157,6 +167,30 @@ int stack_new(struct overlay **out, const struct options *opts, char *err,
 	}
 	*out = o;
 	return 0;
+}
+
+int stack_new(struct overlay **out, const struct options *opts, char *err,
+	      size_t errlen)
+{
+	return assemble(out, opts, NULL, err, errlen);
+}
+
+int stack_resume(struct overlay **out, const struct options *opts,
+		 const struct state *s, char *err, size_t errlen)
+{
+	return assemble(out, opts, s, err, errlen);
+}
+
+void stack_save(const struct overlay *o, struct state *s)
+{
+	itable_memfds(o->inodes, s->inodes);
+	s->handles = htable_fd(o->handles);
+	s->userxattr = xattrs_uses_user();
+	s->n_layers = o->n_layers;
+	for (unsigned i = 1; i < o->n_layers; i++)
+		s->lowers[i] = dirlayer_rootfd(o->layers[i]);
+	if (o->upper)
+		upper_fds(o->upper, s->dirs);
 }
 
 void stack_settle(struct overlay *o)

@@ -7,6 +7,7 @@
  * upper, lower layers, the root.
  */
 #include "fs/overlay.h"
+#include "fs/state.h"
 
 /*
  * Assemble what `opts` asks for. 0, or -errno with a sentence in
@@ -14,6 +15,13 @@
  */
 int stack_new(struct overlay **out, const struct options *opts, char *err,
 	      size_t errlen);
+
+/* Write down where the parts are, all but what is the session's. */
+void stack_save(const struct overlay *o, struct state *s);
+/* The same overlay again, in another program, from what was written down. */
+int stack_resume(struct overlay **out, const struct options *opts,
+		 const struct state *s, char *err, size_t errlen);
+
 /* Close what is only cached: others will go on with copies of it. */
 void stack_settle(struct overlay *o);
 void stack_free(struct overlay *o);

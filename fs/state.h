@@ -3,16 +3,19 @@
 #define VEFS_FS_STATE_H
 
 /*
- * state - what the keeper and the workers of one mount share, one page of
- * shared memory: descriptors by number (they have one descriptor table), the
- * kernel's INIT request, and how it went so far.
+ * state - what the keeper and the workers of one mount share, some pages of
+ * memory: descriptors by number (they have one descriptor table), the kernel's
+ * INIT request, and how it went so far. A program that takes the mount over
+ * gets everything from here (upgrade.h).
  *
  * Written by the keeper before the first worker starts, except where said.
  */
+#include <limits.h>
 #include <stdint.h>
 
 #include "fs/base/shm.h"
 #include "fs/itable.h"
+#include "fs/workdir.h"
 
 #define STATE_LAYOUT 1
 #define STATE_MAGIC 0x76654653u
@@ -26,17 +29,26 @@ struct state {
 	int32_t fd_busy; /* a clone of it that does not block */
 	int32_t fd_ready;   /* an eventfd: a worker serves */
 	int32_t fd_signals; /* a signalfd, the keeper's */
-	int32_t fd_floor;   /* descriptors from here on are the workers' */
+	int32_t fd_log;	    /* to the system's log; -1: none */
+	int32_t fd_control; /* control.h; -1: none */
+	int32_t fd_reply;   /* whom to tell when the next worker serves */
+	int32_t reply_wanted;
+	int32_t fd_floor; /* descriptors from here on are the workers' */
 	int32_t inodes[ITABLE_FDS], handles, slots; /* the tables' memfds */
-	int32_t dirs[4];	      /* workdir.h; -1 without an upper */
+	int32_t dirs[WORKDIR_FDS];    /* workdir.h; with an upper */
 	int32_t lowers[STATE_LOWERS]; /* roots of the lowers, by layer index */
 	uint32_t n_layers;
+	uint32_t userxattr; /* upper's marks are of the family user.* */
+	uint64_t dev;	    /* of the mount; 0: not known */
+	char target[PATH_MAX], program[PATH_MAX];
 	uint32_t init_len;
 	uint8_t init[STATE_INIT_MAX];
 	_Atomic uint32_t init_answered; /* the workers' */
 	_Atomic uint32_t ready; /* generation that serves; the workers' */
 	uint32_t generation;	/* of the newest worker */
 	uint32_t restarts;
+	int32_t keeper;		       /* its process id */
+	char oom[16];		       /* a worker's oom_score_adj */
 	int32_t died_of;	       /* signal of the last one, 0: none yet */
 	uint64_t died_at;	       /* ns; when that was noticed */
 	uint64_t stall_sum, stall_max; /* ns until the next served; workers' */

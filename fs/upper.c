@@ -63,6 +63,9 @@ static int probe_whiteout(struct upper *u)
 
 	upper_tmpname(u, from);
 	upper_tmpname(u, to);
+	/* Another process's, whom we take over from. */
+	workdir_remove(fd, from);
+	workdir_remove(fd, to);
 	if (mknodat(fd, from, S_IFREG | 0600, 0) < 0)
 		return -errno;
 	if (renameat2(fd, from, fd, to, RENAME_WHITEOUT) < 0)
@@ -122,7 +125,10 @@ int upper_new(struct upper **out, struct workdir *w, enum options_fsync fsync,
 	*w = WORKDIR_NONE;
 	r = probe(u, err, errlen);
 	if (r == 0) {
-		r = cfg.rootfd = fcntl(u->dirs.upperfd, F_DUPFD_CLOEXEC, 0);
+		cfg.rootfd = u->dirs.layerfd;
+		if (cfg.rootfd < 0)
+			cfg.rootfd = fcntl(u->dirs.upperfd, F_DUPFD_CLOEXEC, 0);
+		r = cfg.rootfd < 0 ? -errno : 0;
 		if (r >= 0)
 			r = dirlayer_new(&u->layer, &cfg, err, errlen);
 		if (r < 0) {
@@ -153,6 +159,15 @@ void upper_free(struct upper *u)
 struct layer *upper_layer(const struct upper *u)
 {
 	return u->layer;
+}
+
+void upper_fds(const struct upper *u, int fds[WORKDIR_FDS])
+{
+	fds[0] = u->dirs.upperfd;
+	fds[1] = u->dirs.workfd;
+	fds[2] = u->dirs.indexfd;
+	fds[3] = u->dirs.lockfd;
+	fds[4] = dirlayer_rootfd(u->layer);
 }
 
 int upper_workfd(const struct upper *u)

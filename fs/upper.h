@@ -34,6 +34,8 @@ int upper_new(struct upper **out, struct workdir *w, enum options_fsync fsync,
 void upper_free(struct upper *u);
 
 struct layer *upper_layer(const struct upper *u);
+/* The descriptors of its workdir, in that order; borrowed. */
+void upper_fds(const struct upper *u, int fds[WORKDIR_FDS]);
 int upper_workfd(const struct upper *u);
 int upper_indexfd(const struct upper *u);
 

@@ -17,11 +17,17 @@ struct workdir {
 	int workfd;  /* WORK/work: things on their way in or out */
 	int indexfd; /* WORK/index: lower hard links that were copied up */
 	int lockfd;  /* WORK itself, holds the lock */
+	int layerfd; /* upperfd once more, for upper's layer to own; or -1 */
 };
 
+#define WORKDIR_FDS 5
+
 #define WORKDIR_NONE                                                           \
-	((struct workdir){                                                     \
-		.upperfd = -1, .workfd = -1, .indexfd = -1, .lockfd = -1 })
+	((struct workdir){ .upperfd = -1,                                      \
+			   .workfd = -1,                                       \
+			   .indexfd = -1,                                      \
+			   .lockfd = -1,                                       \
+			   .layerfd = -1 })
 
 /*
  * Open and lock. Returns 0, or -errno with a sentence in err[errlen]:

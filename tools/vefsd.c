@@ -14,8 +14,11 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
+#include "fs/control.h"
 #include "fs/options.h"
 #include "fs/session.h"
+#include "fs/state.h"
+#include "fs/upgrade.h"
 
 #ifndef VEFS_VERSION
 #define VEFS_VERSION "unknown"
@@ -34,6 +37,7 @@ static const char *base_name(const char *path)
 
 struct waiter {
 	int fd; /* tells the starter that the mount is live, or -1 */
+	char *const *argv;
 };
 
 /* Descriptors keep their place: other processes share the table (keeper.h). */
@@ -81,7 +85,8 @@ static void on_worker_live(void *ctx)
 static int run(const struct options *o, struct waiter *w)
 {
 	char err[512] = "";
-	const struct session_hooks hooks = { on_live, on_worker_live, w };
+	const struct session_hooks hooks = { on_live, on_worker_live, w,
+					     w->argv };
 	int r = session_run(o, &hooks, err, sizeof(err));
 
 	if (r < 0 && err[0])
@@ -90,9 +95,9 @@ static int run(const struct options *o, struct waiter *w)
 }
 
 /* In the background: wait for the byte that says live, or for the end. */
-static int run_detached(const struct options *o)
+static int run_detached(const struct options *o, char *const *argv)
 {
-	struct waiter w = { .fd = -1 };
+	struct waiter w = { .fd = -1, .argv = argv };
 	int pipefd[2], status;
 	ssize_t n;
 	pid_t pid;
@@ -105,7 +110,6 @@ static int run_detached(const struct options *o)
 	if (pid == 0) {
 		close(pipefd[0]);
 		setsid();
-		log_prepare_syslog();
 		w.fd = pipefd[1];
 		return run(o, &w);
 	}
@@ -123,15 +127,53 @@ static int run_detached(const struct options *o)
 	return WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_MOUNT;
 }
 
-static int start(const struct options *o)
+static int start(const struct options *o, char *const *argv)
 {
-	struct waiter none = { .fd = -1 };
+	struct waiter none = { .fd = -1, .argv = argv };
+	bool in_front = o->foreground || o->debug;
+
+	/* Whoever takes over finds the descriptor in the state. */
+	if (upgrade_resumes() >= 0) {
+		if (!in_front)
+			log_to_syslog();
+		return run(o, &none);
+	}
 
 	for (size_t i = 0; i < o->n_unknown; i++)
 		log_warn("option '%s' is not known, ignored", o->unknown[i]);
 	if (o->debug)
 		log_set_level(LOG_LEVEL_DEBUG);
-	return o->foreground || o->debug ? run(o, &none) : run_detached(o);
+	return in_front ? run(o, &none) : run_detached(o, argv);
+}
+
+/* Have this program take the mount at `target` over. */
+static int upgrade(const char *target)
+{
+	char request[CONTROL_LINE] = "upgrade ", answer[CONTROL_LINE];
+	ssize_t n =
+		readlink("/proc/self/exe", request + 8, sizeof(request) - 9);
+	int r;
+
+	if (n < 0) {
+		log_error("/proc/self/exe: %s", strerror(errno));
+		return EXIT_MOUNT;
+	}
+	request[8 + n] = '\0';
+	r = control_ask(target, request, answer);
+	if (r == -ENXIO)
+		log_error(
+			"'%s': no vefs mount, or one whose keeper does not "
+			"listen (is VEFS_ROOT as it was when it was mounted?)",
+			target);
+	else if (r < 0)
+		log_error("'%s': %s", target, strerror(-r));
+	else if (strncmp(answer, "ok", 2) != 0)
+		log_error("'%s': %s", target,
+			  strncmp(answer, "error: ", 7) == 0 ? answer + 7
+							     : answer);
+	else
+		return EXIT_SUCCESS;
+	return EXIT_MOUNT;
 }
 
 int main(int argc, char **argv)
@@ -141,8 +183,15 @@ int main(int argc, char **argv)
 	int r;
 
 	log_open(base_name(argv[0]));
+	if (argc == 2 && strcmp(argv[1], "--layout") == 0) {
+		printf("%u\n", state_layout());
+		return EXIT_SUCCESS;
+	}
+	if (argc == 3 && strcmp(argv[1], "--upgrade") == 0)
+		return upgrade(argv[2]);
 	/* What our starter has open is not ours to keep open. */
-	close_range(STDERR_FILENO + 1, ~0u, 0);
+	if (upgrade_resumes() < 0)
+		close_range(STDERR_FILENO + 1, ~0u, 0);
 	if (options_parse(&o, argc, argv, err, sizeof(err)) < 0) {
 		log_error("%s", err);
 		return EXIT_USAGE;
@@ -154,7 +203,7 @@ int main(int argc, char **argv)
 		printf("%s: version %s\n", base_name(argv[0]), VEFS_VERSION);
 		r = EXIT_SUCCESS;
 	} else {
-		r = start(&o);
+		r = start(&o, argv);
 	}
 	options_free(&o);
 	return r;

@@ -79,7 +79,8 @@ static bool is_meant(uint64_t armed, enum crash_where where)
 	uint32_t opcode = (uint32_t)(armed >> 16) & 0xffffu;
 
 	return (armed & 0xffffu) == (uint64_t)where + 1 &&
-	       (opcode == 0 || opcode == operation);
+	       (opcode == 0 ||
+		opcode == (operation ? operation : CRASH_NO_OPCODE));
 }
 
 /* One hit less to let pass; true: none was left, and nobody else fires. */

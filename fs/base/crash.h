@@ -57,6 +57,7 @@ enum crash_where {
 
 /* FUSE opcodes; 0 is none, the last is everything above. */
 #define CRASH_OPCODES 64u
+#define CRASH_NO_OPCODE 0xffffu /* armed for what belongs to no operation */
 #define CRASH_MAGIC 0x76630001u
 
 /*
@@ -77,8 +78,8 @@ struct crash_control {
 };
 
 /*
- * What arms `where` for one opcode (0: for all), after `countdown` of those
- * hits have passed.
+ * What arms `where` for one opcode (0: for all; CRASH_NO_OPCODE: for none),
+ * after `countdown` of those hits have passed.
  */
 static inline uint64_t crash_arm_word(enum crash_where where, uint32_t opcode,
 				      uint32_t countdown)

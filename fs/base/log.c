@@ -6,11 +6,21 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
+#include <sys/socket.h>
+#include <sys/syslog.h>
+#include <sys/un.h>
+
+/*
+ * syslog(3) is not used because it closes and opens its descriptor as it
+ * likes: several processes share ours, by number. One datagram socket stays
+ * open instead, and is connected again when the other side came back.
+ */
+#define SYSLOG_SOCKET "/dev/log"
 
 static const char *log_program = "vefs";
 static _Atomic int log_level_max = LOG_LEVEL_INFO;
-static _Atomic bool log_syslog;
+static _Atomic bool log_syslog_only;
+static _Atomic int log_syslog_fd = -1;
 
 static const struct {
 	int priority;
@@ -32,15 +42,50 @@ void log_set_level(enum log_level level)
 	atomic_store(&log_level_max, level);
 }
 
-void log_prepare_syslog(void)
+static int reach_syslog(int fd)
 {
-	openlog(log_program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	static const struct sockaddr_un a = { .sun_family = AF_UNIX,
+					      .sun_path = SYSLOG_SOCKET };
+
+	return connect(fd, (const struct sockaddr *)&a, sizeof(a));
+}
+
+int log_syslog_open(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* If nobody is there yet: each line tries again. */
+	reach_syslog(fd);
+	return fd;
+}
+
+void log_syslog(int fd)
+{
+	atomic_store(&log_syslog_fd, fd);
 }
 
 void log_to_syslog(void)
 {
-	log_prepare_syslog();
-	atomic_store(&log_syslog, true);
+	atomic_store(&log_syslog_only, true);
+}
+
+static void send_to_syslog(int priority, const char *text)
+{
+	int fd = atomic_load(&log_syslog_fd);
+	char line[1280];
+	int n;
+
+	if (fd < 0)
+		return;
+	n = snprintf(line, sizeof(line), "<%d>%.64s[%d]: %s",
+		     LOG_DAEMON | priority, log_program, getpid(), text);
+	if (n >= (int)sizeof(line))
+		n = sizeof(line) - 1;
+	if (send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+	    errno != EAGAIN && reach_syslog(fd) == 0)
+		send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -59,17 +104,17 @@ void log_line(enum log_level level, const char *fmt, ...)
 	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);
 
-	if (!atomic_load(&log_syslog)) {
+	if (!atomic_load(&log_syslog_only)) {
 		size_t len = strlen(line);
 
 		line[len] = '\n';
 		sent = write(STDERR_FILENO, line, len + 1) >= 0;
 		line[len] = '\0';
 		if (!sent)
-			atomic_store(&log_syslog, true);
+			atomic_store(&log_syslog_only, true);
 	}
 	if (!sent)
-		syslog(log_levels[level].priority, "%s",
-		       line + strnlen(log_program, 64) + 2);
+		send_to_syslog(log_levels[level].priority,
+			       line + strnlen(log_program, 64) + 2);
 	errno = saved;
 }

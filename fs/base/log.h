@@ -22,10 +22,11 @@ void log_open(const char *program);
 /* Lines above `level` are dropped; LOG_LEVEL_INFO at first. */
 void log_set_level(enum log_level level);
 
-/* Connect now: processes that are made later share the descriptor. */
-void log_prepare_syslog(void);
-
-/* From now on lines go to syslog(3): stderr belongs to nobody any more. */
+/* A socket to the system's log, the caller's to close; or -errno. */
+int log_syslog_open(void);
+/* What stderr does not take goes there; borrowed. -1, as at first: nowhere. */
+void log_syslog(int fd);
+/* From now on all lines do: stderr belongs to nobody any more. */
 void log_to_syslog(void);
 
 /* One line. Errno is kept. */

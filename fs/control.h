@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_CONTROL_H
+#define VEFS_FS_CONTROL_H
+
+/*
+ * control - talking to the keeper of a mount.
+ *
+ * A socket of the mount's own, named by its device number, in the run folder:
+ * $VEFS_ROOT/run, or /run/vefs. One request a connection, one line; the answer
+ * is a line that begins with "ok" or "error: ", and the end. Only the user
+ * who mounted, and root, are listened to.
+ */
+#include <stddef.h>
+#include <sys/types.h>
+
+#define CONTROL_LINE 4352u /* a word and a path */
+
+/*
+ * Listen for the mount of device `dev`. A descriptor, or -errno: then it
+ * cannot be controlled, and nothing else is wrong.
+ */
+int control_listen(dev_t dev);
+/* Take the name away; the descriptor is closed by its owner. */
+void control_unlink(dev_t dev);
+
+/*
+ * A connection with its request in line[CONTROL_LINE], without the newline.
+ * Waits for a fifth of a second at most. The descriptor to answer by, or
+ * -errno.
+ */
+int control_accept(int listener, char *line);
+/* Answer; the connection is over, closing it is the caller's. */
+void control_answer(int fd, const char *answer);
+
+/*
+ * Send `request` to the keeper of the mount at `path` and wait for the answer,
+ * in answer[CONTROL_LINE]. 0, or -errno: -ENXIO nobody listens.
+ */
+int control_ask(const char *path, const char *request, char *answer);
+
+#endif

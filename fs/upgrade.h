@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_UPGRADE_H
+#define VEFS_FS_UPGRADE_H
+
+/*
+ * upgrade - another program takes a live mount over: it is executed in the
+ * keeper's process, with all descriptors, and told where the state is.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Names the descriptor of the state (state.h) in the new program. */
+#define UPGRADE_ENV "VEFS_RESUME"
+
+/* That descriptor, when this process takes over; -1: it does not. */
+int upgrade_resumes(void);
+
+/*
+ * Would `program` understand our tables? It is run with --layout and must
+ * print our number. 0, or -errno with a sentence in why[len].
+ */
+int upgrade_check(const char *program, char *why, size_t len);
+
+/*
+ * Execute it with `argv`. Returns only when that failed, -errno; descriptors
+ * are as before then.
+ */
+int upgrade_exec(const char *program, char *const argv[], int state_fd);
+
+#endif
