@@ -16,7 +16,9 @@
  * The cache holds readings that may go on: a snapshot (shared by all who read
  * the directory) or a stream (one reader's open directory with what it has
  * read ahead). A reading is in the list while nobody uses it; taking it out
- * makes it the taker's own. One that went stale is dropped when it comes back.
+ * makes it the taker's own. What changes the directory drops its readings, or
+ * has them dropped when they come back (`stale`): without open directories
+ * nobody knows who began when, and a listing that begins now must be of now.
  */
 #define KEEP 16u
 #define STREAM_BYTES 32768u
@@ -90,25 +92,14 @@ void dirsnap_cache_free(struct dirsnap_cache *c)
 static struct reading *take(struct dirsnap_cache *c, uint64_t nodeid,
 			    uint64_t cookie)
 {
-	struct reading *r, *old = NULL;
+	struct reading *r;
 
 	pthread_mutex_lock(&c->lock);
 	TAILQ_FOREACH(r, &c->idle, entry)
 	{
-		if (r->nodeid != nodeid)
-			continue;
-		if (cookie == 0 && r->stale) {
-			old = r;
-			continue;
-		}
-		if (r->merged || (r->next == cookie && cookie))
+		if (r->nodeid == nodeid &&
+		    (r->merged || (r->next == cookie && cookie)))
 			break;
-	}
-	if (old && old != r) {
-		TAILQ_REMOVE(&c->idle, old, entry);
-		c->n_idle--;
-	} else {
-		old = NULL;
 	}
 	if (r) {
 		TAILQ_REMOVE(&c->idle, r, entry);
@@ -116,7 +107,6 @@ static struct reading *take(struct dirsnap_cache *c, uint64_t nodeid,
 		TAILQ_INSERT_HEAD(&c->busy, r, entry);
 	}
 	pthread_mutex_unlock(&c->lock);
-	reading_free(old);
 	return r;
 }
 
@@ -133,7 +123,7 @@ static void give_back(struct dirsnap_cache *c, struct reading *r, bool at_end)
 
 	pthread_mutex_lock(&c->lock);
 	TAILQ_REMOVE(&c->busy, r, entry);
-	if (at_end || (r->stale && !r->merged)) {
+	if (at_end || r->stale) {
 		gone = r;
 	} else {
 		TAILQ_INSERT_HEAD(&c->idle, r, entry);
@@ -164,12 +154,9 @@ void dirsnap_changed(struct overlay *o, struct inode *dir)
 		next = TAILQ_NEXT(r, entry);
 		if (r->nodeid != nodeid)
 			continue;
-		r->stale = true;
-		if (!r->merged) {
-			TAILQ_REMOVE(&c->idle, r, entry);
-			c->n_idle--;
-			TAILQ_INSERT_HEAD(&gone, r, entry);
-		}
+		TAILQ_REMOVE(&c->idle, r, entry);
+		c->n_idle--;
+		TAILQ_INSERT_HEAD(&gone, r, entry);
 	}
 	pthread_mutex_unlock(&c->lock);
 	while ((r = TAILQ_FIRST(&gone)) != NULL) {

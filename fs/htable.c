@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/crash.h"
 #include "fs/base/shm.h"
 
 /*
@@ -116,6 +117,7 @@ uint64_t htable_add(struct htable *t, const struct handle *like, int fd)
 	h->fd_lower = 0;
 	h->fd = fd + 1;
 	h->generation = gen; /* last: now it can be found */
+	CRASH_POINT(HANDLE_MADE);
 	return (uint64_t)gen << 32 | x;
 }
 
@@ -173,6 +175,7 @@ void htable_remove(struct htable *t, uint64_t fh)
 	if (!h)
 		return;
 	h->generation = 0;
+	CRASH_POINT(HANDLE_GONE);
 	close_fd(h);
 	pthread_mutex_lock(&t->lock);
 	h->next_free = t->head->first_free;

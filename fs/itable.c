@@ -652,6 +652,9 @@ void itable_stats(struct itable *t, struct itable_stats *out)
 	pthread_mutex_lock(&t->mutex);
 	out->inodes = t->n_inodes;
 	out->lookups = t->n_lookups;
+	out->backing = 0;
+	for (uint32_t x = 1; x < t->head->high && t->n_inodes > 0; x++)
+		out->backing += t->recs[x].nodeid && t->recs[x].backing > 0;
 	out->arena_bytes = arena_used(t->arena);
 	pthread_mutex_unlock(&t->mutex);
 }

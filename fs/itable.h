@@ -186,9 +186,9 @@ void itable_split_locked(struct itable *t, struct inode *i);
 typedef void (*itable_gone_fn)(void *ctx, struct inode *i, int32_t backing);
 void itable_on_gone(struct itable *t, itable_gone_fn fn, void *ctx);
 
-/* How many inodes the table holds, and of these with lookups. */
+/* Inodes in the table, the kernel's lookups of them, backing ids they have. */
 struct itable_stats {
-	uint64_t inodes, lookups;
+	uint64_t inodes, lookups, backing;
 	uint64_t arena_bytes;
 };
 void itable_stats(struct itable *t, struct itable_stats *out);

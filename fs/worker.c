@@ -82,10 +82,11 @@ static void say_statistics(const struct worker *w)
 		slot_each(w->cfg->slots, (enum slot_state)i, count_slot,
 			  &slots);
 	log_info("stats: inodes=%llu lookups=%llu handles=%zu slots=%u "
-		 "restarts=%u answered=%llu stall_mean_us=%llu "
+		 "backing=%llu restarts=%u answered=%llu stall_mean_us=%llu "
 		 "stall_max_us=%llu",
 		 (unsigned long long)st.inodes, (unsigned long long)st.lookups,
-		 htable_count(w->cfg->o->handles), slots, s->restarts,
+		 htable_count(w->cfg->o->handles), slots,
+		 (unsigned long long)st.backing, s->restarts,
 		 (unsigned long long)slot_answered(w->cfg->slots),
 		 (unsigned long long)(s->restarts ? s->stall_sum / CLOCK_US /
 							    s->restarts
