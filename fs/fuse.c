@@ -420,8 +420,10 @@ bool fuse_server_probe(struct fuse_server *s, uint32_t *cursor)
 
 	if (!itablerecover_has_suspects(s->o->inodes) && *cursor == 0)
 		return false;
-	if (atomic_load(&s->listing) > 0)
+	if (atomic_load(&s->listing) > 0) {
+		*cursor = 0;
 		return true;
+	}
 	n = itablerecover_suspects(s->o->inodes, cursor, PROBE_AGE, &young,
 				   some, PROBES);
 	for (unsigned i = 0; i < n; i++)

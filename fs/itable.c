@@ -490,8 +490,12 @@ static uint32_t told_now(void)
 
 static void suspect_locked(struct itable *t, struct inode *i)
 {
+	bool first = !t->suspects;
+
 	i->suspect = 1;
 	t->suspects = true;
+	if (first && t->on_suspect)
+		t->on_suspect();
 }
 
 uint64_t itable_lookup_add(struct itable *t, struct inode *i)

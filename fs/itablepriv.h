@@ -62,6 +62,7 @@ struct itable {
 	uint64_t n_lookups;
 	uint64_t moves;
 	bool suspects;	 /* some inode is one */
+	void (*on_suspect)(void);
 	uint32_t moving; /* the first of those between two identities */
 	itable_gone_fn gone;
 	void *gone_ctx;

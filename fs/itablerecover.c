@@ -176,6 +176,11 @@ unsigned itablerecover_suspects(struct itable *t, uint32_t *cursor,
 	return k;
 }
 
+void itablerecover_on_suspects(struct itable *t, void (*fn)(void))
+{
+	t->on_suspect = fn;
+}
+
 bool itablerecover_has_suspects(struct itable *t)
 {
 	bool any;

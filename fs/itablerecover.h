@@ -53,6 +53,9 @@ unsigned itablerecover_suspects(struct itable *t, uint32_t *cursor,
 				uint32_t age, bool *more,
 				struct itablerecover_suspect *out, unsigned n);
 
+/* Called, with the table locked, when there are some and were none. */
+void itablerecover_on_suspects(struct itable *t, void (*fn)(void));
+
 /* Are there any? */
 bool itablerecover_has_suspects(struct itable *t);
 

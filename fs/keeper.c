@@ -57,6 +57,7 @@ void keeper_signals_again(void)
 
 	taken_set(&set);
 	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, SIGALRM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 

@@ -16,13 +16,15 @@
 #include "fs/base/log.h"
 #include "fs/fuse.h"
 #include "fs/htable.h"
+#include "fs/itablerecover.h"
 #include "fs/loop.h"
 #include "fs/recover.h"
 
 /*
  * Threads: those of the loop, and one for everything else: it waits for
- * signals (SIGUSR1: statistics; SIGUSR2: the keeper died) and, while there are
- * inodes that the kernel may have forgotten unheard, asks about them.
+ * signals (SIGUSR1: statistics; SIGUSR2: the keeper died; SIGALRM: there are
+ * inodes that the kernel may have forgotten unheard) and, while there are
+ * such inodes, asks about them.
  */
 #define PROBE_PAUSE_MS 1000
 
@@ -106,6 +108,12 @@ static int next_signal(const sigset_t *set, bool probing)
 	return sig < 0 ? 0 : sig;
 }
 
+/* Wakes the watcher: all threads block it, and it alone waits for it. */
+static void on_suspects(void)
+{
+	kill(getpid(), SIGALRM);
+}
+
 static void *watch_main(void *arg)
 {
 	struct worker *w = arg;
@@ -116,6 +124,7 @@ static void *watch_main(void *arg)
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGALRM);
 	for (;;) {
 		switch (next_signal(&set, probing)) {
 		case SIGUSR1:
@@ -211,6 +220,7 @@ int worker_run(const struct worker_config *cfg)
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	itablerecover_on_suspects(cfg->o->inodes, on_suspects);
 	r = begin(&w);
 	if (r == 0) {
 		CRASH_POINT(RECOVER_READY);
