@@ -352,10 +352,12 @@ static int keep(struct session *s, bool *is_worker)
 int session_run(const struct options *opts, const struct session_hooks *hooks,
 		char *err, size_t errlen)
 {
-	struct session s = { .opts = opts, .hooks = hooks };
+	/* Static: a worker returns from here and leaves it to the system. */
+	static struct session s;
 	int from = upgrade_resumes(), r;
 	bool is_worker = false;
 
+	s = (struct session){ .opts = opts, .hooks = hooks };
 	err[0] = '\0';
 	crash_setup();
 	raise_limits();

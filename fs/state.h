@@ -42,7 +42,7 @@ struct state {
 	uint64_t dev;	    /* of the mount; 0: not known */
 	char target[PATH_MAX], program[PATH_MAX];
 	uint32_t init_len;
-	uint8_t init[STATE_INIT_MAX];
+	_Alignas(8) uint8_t init[STATE_INIT_MAX];
 	_Atomic uint32_t init_answered; /* the workers' */
 	_Atomic uint32_t ready; /* generation that serves; the workers' */
 	uint32_t generation;	/* of the newest worker */
