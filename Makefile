@@ -59,6 +59,7 @@ FS += control
 FS += copydata
 FS += copyup
 FS += create
+FS += datafill
 FS += dirlayer
 FS += dirmerge
 FS += dirsnap

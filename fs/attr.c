@@ -28,8 +28,8 @@ void attr_shape(const struct overlay *o, const struct attr_shape *s,
 	ids_stat_out(&o->ids, st);
 }
 
-static void shape_view(struct overlay *o, const struct itable_view *v,
-		       struct stat *st)
+void attr_shape_view(struct overlay *o, const struct itable_view *v,
+		     struct stat *st)
 {
 	struct attr_shape s = {
 		.ino = v->ino,
@@ -110,7 +110,7 @@ static int get_by_view(struct overlay *o, const struct itable_view *v,
 	if (r == 0)
 		r = lower_blocks(o, v, st);
 	if (r == 0)
-		shape_view(o, v, st);
+		attr_shape_view(o, v, st);
 	return r;
 }
 
@@ -160,7 +160,7 @@ int attr_of_fd(struct overlay *o, const struct itable_view *v, int fd,
 	if (r == 0)
 		r = lower_blocks(o, v, st);
 	if (r == 0)
-		shape_view(o, v, st);
+		attr_shape_view(o, v, st);
 	return r;
 }
 
@@ -169,6 +169,7 @@ int attr_kill_priv(int fd)
 	char path[FDIO_PROC_MAX];
 	struct stat st;
 	mode_t mode;
+	ssize_t n;
 	int r = fdio_stat(fd, &st);
 
 	if (r < 0)
@@ -180,10 +181,10 @@ int attr_kill_priv(int fd)
 	    chmod(fdio_proc(path, fd), mode) < 0)
 		return -errno;
 	/* Asked first: a file of chattr +a refuses to remove what is not there. */
-	if (xattrio_get(fd, "security.capability", NULL, 0) < 0)
-		return mode != (st.st_mode & 07777);
-	r = xattrio_remove(fd, "security.capability");
-	if (r < 0 && r != -ENODATA && r != -EOPNOTSUPP)
-		return r;
-	return r == 0 || mode != (st.st_mode & 07777);
+	n = xattrio_get(fd, "security.capability", NULL, 0);
+	if (n >= 0)
+		n = xattrio_remove(fd, "security.capability");
+	if (n < 0 && n != -ENODATA && n != -EOPNOTSUPP)
+		return (int)n;
+	return n == 0 || mode != (st.st_mode & 07777);
 }

@@ -34,7 +34,11 @@ int attr_override(struct overlay *o, const struct ref *ref, struct stat *st);
 /* The attributes of an inode. 0 or -errno. */
 int attr_get(struct overlay *o, struct inode *i, struct stat *st);
 
-/* The same by an open descriptor of its metadata. */
+/* Shape what a layer says of the inode of a view. */
+void attr_shape_view(struct overlay *o, const struct itable_view *v,
+		     struct stat *st);
+
+/* As attr_get(), by an open descriptor of its metadata. */
 int attr_of_fd(struct overlay *o, const struct itable_view *v, int fd,
 	       struct stat *st);
 

@@ -2,6 +2,7 @@
 #include "fs/change.h"
 
 #include <fcntl.h>
+#include <time.h>
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
@@ -24,17 +25,30 @@ static int change_owner(struct overlay *o, int fd, const struct change *c)
 	return 0;
 }
 
-static int change_size(struct overlay *o, const struct itable_view *v,
-		       const struct change *c)
+/* The descriptor to truncate by; *own is closed by the caller. */
+static int open_size(struct overlay *o, const struct itable_view *v,
+		     const struct change *c, int *own)
 {
-	_cleanup_close_ int own = -1;
 	int fd = c->fh ? file_fd(o, c->fh) : -EBADF;
 
 	if (fd < 0)
-		fd = own = attr_open_meta(o, v, O_WRONLY | O_NONBLOCK);
-	if (fd < 0)
-		return fd;
-	return ftruncate(fd, c->new_size) < 0 ? -errno : 0;
+		fd = *own = attr_open_meta(o, v, O_WRONLY | O_NONBLOCK);
+	return fd;
+}
+
+static int change_size(struct overlay *o, struct inode *i,
+		       const struct change *c, int fd)
+{
+	struct stat st;
+	int r = c->new_size == 0 ? copyup(o, i, COPYUP_EMPTY) : 0;
+
+	if (r < 0 || ftruncate(fd, c->new_size) == 0)
+		return r;
+	r = -errno;
+	/* The copy-up has emptied it: what is left is nothing. */
+	if (c->new_size == 0 && fdio_stat(fd, &st) == 0 && st.st_size == 0)
+		return 0;
+	return r;
 }
 
 /* Owner and mode where they are kept in an attribute. */
@@ -68,28 +82,62 @@ static int change_owner_and_mode(struct overlay *o, int fd,
 
 	if (o->opts->xattr_permissions)
 		return change_override(o, fd, c);
-	if (c->uid || c->gid)
-		r = change_owner(o, fd, c);
-	if (r == 0 && c->kill_priv)
+	/* That it is gone does no harm if the rest fails. */
+	if (c->kill_priv)
 		r = attr_kill_priv(fd);
+	if (r >= 0 && (c->uid || c->gid))
+		r = change_owner(o, fd, c);
 	if (r >= 0 && c->mode && chmod(fdio_proc(path, fd), c->new_mode) < 0)
 		r = -errno;
 	return r < 0 ? r : 0;
 }
 
-static int apply(struct overlay *o, const struct itable_view *v, int fd,
-		 const struct change *c)
+static int apply(struct overlay *o, struct inode *i,
+		 const struct itable_view *v, int fd, const struct change *c)
 {
-	int r = 0;
+	_cleanup_close_ int own = -1;
+	int data = c->size ? open_size(o, v, c, &own) : 0, r = 0;
 
-	if (c->size)
-		r = change_size(o, v, c);
-	if (r == 0 && (c->uid || c->gid || c->mode || c->kill_priv))
+	if (data < 0)
+		return data;
+	if (c->uid || c->gid || c->mode || c->kill_priv)
 		r = change_owner_and_mode(o, fd, c);
+	if (r == 0 && c->size)
+		r = change_size(o, i, c, data);
 	if (r == 0 && (c->atime || c->mtime) &&
 	    utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
 		r = -errno;
 	return r;
+}
+
+/*
+ * It is done, and it cannot be asked what it looks like now: what it looked
+ * like before, and what was changed.
+ */
+static void guess(const struct change *c, struct stat *st)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	st->st_ctim = now;
+	if (c->kill_priv)
+		st->st_mode &= ~(mode_t)(S_ISUID | S_ISGID);
+	if (c->mode)
+		st->st_mode = (st->st_mode & S_IFMT) | c->new_mode;
+	if (c->uid)
+		st->st_uid = c->new_uid;
+	if (c->gid)
+		st->st_gid = c->new_gid;
+	if (c->size) {
+		st->st_size = c->new_size;
+		st->st_mtim = now;
+	}
+	if (c->atime)
+		st->st_atim = c->times[0].tv_nsec == UTIME_NOW ? now
+							       : c->times[0];
+	if (c->mtime)
+		st->st_mtim = c->times[1].tv_nsec == UTIME_NOW ? now
+							       : c->times[1];
 }
 
 void change_not_plain(struct overlay *o, struct inode *i)
@@ -102,14 +150,13 @@ void change_not_plain(struct overlay *o, struct inode *i)
 int change_attr(struct overlay *o, struct inode *i, const struct change *c,
 		struct stat *st)
 {
-	enum copyup_want want = COPYUP_META;
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
+	struct stat before;
 	int r;
 
-	if (c->size)
-		want = c->new_size == 0 ? COPYUP_EMPTY : COPYUP_DATA;
-	r = copyup(o, i, want);
+	/* Emptying it comes last. */
+	r = copyup(o, i, c->size && c->new_size ? COPYUP_DATA : COPYUP_META);
 	if (r < 0)
 		return r;
 	if (c->mode && (c->new_mode & (S_ISUID | S_ISGID)))
@@ -118,10 +165,19 @@ int change_attr(struct overlay *o, struct inode *i, const struct change *c,
 	fd = attr_open_meta(o, &v, O_PATH);
 	if (fd < 0)
 		return fd;
-	r = apply(o, &v, fd, c);
+	r = fdio_stat(fd, &before);
+	if (r == 0 && o->opts->xattr_permissions)
+		r = override_read(fd, &before);
+	if (r == 0)
+		r = apply(o, i, &v, fd, c);
 	if (r < 0)
 		return r;
-	return attr_of_fd(o, &v, fd, st);
+	if (attr_of_fd(o, &v, fd, st) < 0) {
+		*st = before;
+		attr_shape_view(o, &v, st);
+		guess(c, st);
+	}
+	return 0;
 }
 
 int change_nothing(struct overlay *o, struct inode *i, struct stat *st)

@@ -35,9 +35,9 @@ static int copy_by_hand(int from, int to, off_t off, off_t end)
 		if (n == 0)
 			return -EIO; /* the lower shrank under us */
 		w = fdio_pwrite_full(to, buf, (size_t)n, off);
-		if (w != n)
-			return w < 0 ? (int)w : -ENOSPC;
-		off += n;
+		if (w < 0)
+			return (int)w;
+		off += w; /* if that is not all, the next one says why */
 	}
 	return 0;
 }

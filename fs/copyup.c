@@ -2,7 +2,6 @@
 #include "fs/copyup.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -12,6 +11,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/copydata.h"
+#include "fs/datafill.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
 #include "fs/itableset.h"
@@ -40,8 +40,10 @@ struct job {
 	int from;	/* the lower: O_RDONLY, or O_PATH for special files */
 	char tmp[UPPER_TMP_MAX];
 	struct xattrs_record rec;
+	struct ref up; /* what it is in upper */
 	bool has_tmp;
 	bool has_index;
+	int synced; /* strict: of the directory, once it has its name */
 };
 
 static bool satisfied(const struct itable_view *v, enum copyup_want want)
@@ -57,63 +59,10 @@ static void job_end(struct job *j)
 		upper_discard(j->o->upper, j->tmp);
 	if (j->from >= 0)
 		close(j->from);
+	dirlayer_ref_close(&j->up);
 }
 
 /* Making it in work. */
-
-static int make_symlink(struct job *j, int workfd)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(j->from, "", target, sizeof(target) - 1);
-
-	if (n < 0)
-		return -errno;
-	target[n] = '\0';
-	return symlinkat(target, workfd, j->tmp) < 0 ? -errno : 0;
-}
-
-/* An inode of the right type; a descriptor of it. */
-static int make_inode(struct job *j)
-{
-	int workfd = upper_workfd(j->o->upper), r;
-	mode_t type = j->st.st_mode & S_IFMT;
-
-	upper_tmpname(j->o->upper, j->tmp);
-	if (type == S_IFREG) {
-		r = fdio_openat(workfd, j->tmp, O_CREAT | O_EXCL | O_RDWR,
-				0600);
-		j->has_tmp = r >= 0;
-		return r;
-	}
-	if (type == S_IFDIR)
-		r = mkdirat(workfd, j->tmp, 0700) < 0 ? -errno : 0;
-	else if (type == S_IFLNK)
-		r = make_symlink(j, workfd);
-	else
-		r = mknodat(workfd, j->tmp, type | 0600, j->st.st_rdev) < 0
-			    ? -errno
-			    : 0;
-	if (r < 0)
-		return r;
-	j->has_tmp = true;
-	return fdio_openat(workfd, j->tmp,
-			   type == S_IFDIR ? O_RDONLY | O_DIRECTORY : O_PATH,
-			   0);
-}
-
-static int copy_data(struct job *j, int fd, off_t size)
-{
-	_cleanup_close_ int data = -1;
-	struct layer *l;
-	struct ref low;
-
-	if (j->from >= 0 && j->v.n_lower == 1)
-		return copydata(j->from, fd, size);
-	itable_view_data(&j->v, &low);
-	l = overlay_layer(j->o, &low);
-	data = l->ops->open(l, &low, O_RDONLY);
-	return data < 0 ? data : copydata(data, fd, size);
-}
 
 static int put_data(struct job *j, int fd)
 {
@@ -124,14 +73,19 @@ static int put_data(struct job *j, int fd)
 		return 0;
 	if (j->rec.metacopy)
 		return ftruncate(fd, j->st.st_size) < 0 ? -errno : 0;
-	r = copy_data(j, fd, j->st.st_size);
+	if (j->v.n_lower == 1)
+		r = copydata(j->from, fd, j->st.st_size);
+	else
+		r = datafill_copy(j->o, &j->v, fd, j->st.st_size);
 	return r < 0 ? r : upper_sync_data(j->o->upper, fd);
 }
 
-static int put_times(int fd, const struct stat *st)
+static int put_times(int fd, const struct stat *st, bool changed)
 {
 	struct timespec times[2] = { st->st_atim, st->st_mtim };
 
+	if (changed)
+		times[1].tv_nsec = UTIME_NOW;
 	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
@@ -155,12 +109,36 @@ static int put_meta(struct job *j, int fd)
 	if (r == 0 && !S_ISLNK(st->st_mode) &&
 	    chmod(fdio_proc(path, fd), st->st_mode & 07777) < 0)
 		r = -errno;
-	return r < 0 ? r : put_times(fd, st);
+	/* Emptied by the guest, it has changed. */
+	return r < 0 ? r : put_times(fd, st, j->want == COPYUP_EMPTY);
 }
 
 /* Giving it its name. */
 
-static int publish_at(struct job *j, struct inode *parent, const char *name)
+/*
+ * It has one name more in upper, and one less that only work/index stands for.
+ * Too many links for a moment is harmless, too few would not be.
+ */
+static int count_name(struct job *j, int fd, const struct upper_place *to)
+{
+	int work = upper_workfd(j->o->upper), r;
+
+	if (!j->has_index)
+		return 0;
+	j->rec.link_delta--;
+	r = xattrs_record_set(fd, &j->rec);
+	if (r == 0)
+		return 0;
+	if (renameat2(to->dirfd, to->name, work, j->tmp, RENAME_NOREPLACE) < 0)
+		log_error("copy-up of '%s': it shows a link too many: %s",
+			  to->name, strerror(errno));
+	else
+		j->has_tmp = true;
+	return r;
+}
+
+static int publish_at(struct job *j, int fd, struct inode *parent,
+		      const char *name)
 {
 	struct upper *u = j->o->upper;
 	struct itable_view dir;
@@ -183,10 +161,14 @@ static int publish_at(struct job *j, struct inode *parent, const char *name)
 	if (r < 0)
 		return r;
 	j->has_tmp = false;
+	CRASH_POINT(COPYUP_PUBLISHED);
+	r = count_name(j, fd, &to);
 	/* The guest has changed nothing in this directory. */
-	put_times(to.dirfd, &before);
+	put_times(to.dirfd, &before, false);
 	overlay_attr_stale(j->o, parent);
-	return 0;
+	if (r == 0)
+		j->synced = upper_sync_dir(u, to.dirfd);
+	return r;
 }
 
 static int publish_index(struct job *j, int fd)
@@ -198,7 +180,7 @@ static int publish_index(struct job *j, int fd)
 
 	itable_view_lower(&j->v, 0, &low);
 	lookup_index_name(j->o, &low, key);
-	/* True until it has a name in upper; then count_name() comes. */
+	/* True until it has a name in upper; see count_name(). */
 	j->rec.link_delta = (int32_t)j->st.st_nlink - 1;
 	r = xattrs_record_set(fd, &j->rec);
 	if (r == 0)
@@ -209,13 +191,6 @@ static int publish_index(struct job *j, int fd)
 	if (r == 0)
 		j->has_index = true;
 	return r;
-}
-
-/* Too many links for a moment is harmless, too few would not be. */
-static int count_name(struct job *j, int fd)
-{
-	j->rec.link_delta--;
-	return xattrs_record_set(fd, &j->rec);
 }
 
 /* A copy-up that failed later must not be found by the other names. */
@@ -239,6 +214,8 @@ static int keep_unnamed(struct job *j, int fd)
 	lock_acquire(&j->inode->lock);
 	itableset_pin_locked(j->o->inodes, j->inode, pin);
 	lock_release(&j->inode->lock);
+	if (j->has_index)
+		unpublish_index(j);
 	return 0;
 }
 
@@ -257,7 +234,8 @@ static int publish(struct job *j, int fd)
 		parent.inode = itable_get_index(j->o->inodes, now.parent);
 		if (!parent.inode)
 			return -ESTALE;
-		r = publish_at(j, parent.inode, itable_view_name(&now, name));
+		r = publish_at(j, fd, parent.inode,
+			       itable_view_name(&now, name));
 		if (r != -EEXIST)
 			return r;
 	}
@@ -267,38 +245,44 @@ static int publish(struct job *j, int fd)
 	return -ESTALE;
 }
 
-/* The inode knows its new place. */
-static int adopt(struct overlay *o, struct inode *i, int fd,
+/* What the inode will know it by; found out while nothing has happened yet. */
+static int find_ref(struct overlay *o, int fd, struct ref *up)
+{
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	return r < 0 ? r
+		     : dirlayer_ref_fd(upper_layer(o->upper), fd, st.st_ino,
+				       up);
+}
+
+/* The inode knows its new place. *up is taken if it does. */
+static int adopt(struct overlay *o, struct inode *i, struct ref *up,
 		 const struct xattrs_record *rec)
 {
 	struct itable *t = o->inodes;
 	uint32_t set = INODE_UPPER | INODE_RECORD;
-	struct ref up;
-	struct stat st;
-	int r = fdio_stat(fd, &st);
+	struct itable_view v;
+	int r;
 
-	if (r == 0)
-		r = dirlayer_ref_fd(upper_layer(o->upper), fd, st.st_ino, &up);
-	if (r < 0)
-		return r;
+	itable_view(t, i, &v);
 	if (rec->metacopy)
 		set |= INODE_METACOPY;
 	if (rec->indexed)
 		set |= INODE_INDEXED;
 	lock_acquire(&i->lock);
-	r = itableset_upper_locked(t, i, &up);
+	r = itableset_upper_locked(t, i, up);
 	if (r == 0) {
+		*up = REF_NONE;
 		itableset_flags_locked(t, i, set, 0);
 		itableset_link_delta_locked(t, i, rec->link_delta);
-		if (!S_ISDIR(st.st_mode) && !rec->metacopy) {
+		if (!S_ISDIR(v.type) && !rec->metacopy) {
 			itableset_flags_locked(t, i, 0, INODE_METACOPY);
 			itableset_drop_lowers_locked(t, i);
 		}
 	}
 	lock_release(&i->lock);
-	if (r < 0)
-		dirlayer_ref_close(&up);
-	else
+	if (r == 0)
 		overlay_attr_stale(o, i);
 	return r;
 }
@@ -327,21 +311,21 @@ static int take_place(struct job *j, int fd, bool links)
 {
 	int r;
 
+	r = find_ref(j->o, fd, &j->up);
+	if (r < 0)
+		return r;
 	itable_move_begin(j->o->inodes, j->inode);
 	r = links ? publish_index(j, fd) : 0;
 	CRASH_POINT(COPYUP_INDEX);
 	if (r == 0)
 		r = publish(j, fd);
-	CRASH_POINT(COPYUP_PUBLISHED);
 	if (r < 0 && j->has_index)
 		unpublish_index(j);
-	if (r == 0 && links)
-		r = count_name(j, fd);
 	if (r == 0)
-		r = adopt(j->o, j->inode, fd, &j->rec);
+		r = adopt(j->o, j->inode, &j->up, &j->rec);
 	CRASH_POINT(COPYUP_ADOPTED);
 	itable_move_end(j->o->inodes, j->inode);
-	return r;
+	return r < 0 ? r : j->synced;
 }
 
 static int from_below(struct job *j)
@@ -357,7 +341,8 @@ static int from_below(struct job *j)
 	j->rec = (struct xattrs_record){ .ino = j->v.ino };
 	j->rec.metacopy = may_stay_below(j);
 	j->rec.indexed = links;
-	r = fd = make_inode(j);
+	r = fd = upper_make(j->o->upper, &j->st, j->from, j->tmp);
+	j->has_tmp = r >= 0;
 	CRASH_POINT(COPYUP_MADE);
 	if (r >= 0)
 		r = put_data(j, fd);
@@ -371,33 +356,8 @@ static int from_below(struct job *j)
 /* Metadata is upper's, data below: bring the data. */
 static int bring_data(struct job *j)
 {
-	_cleanup_close_ int fd = -1;
-	struct stat up;
-	int r;
+	int r = datafill(j->o, &j->v, j->want == COPYUP_EMPTY);
 
-	fd = attr_open_meta(j->o, &j->v, O_RDWR);
-	if (fd < 0)
-		return fd;
-	r = fdio_stat(fd, &up);
-	if (r == 0 && j->want == COPYUP_EMPTY)
-		r = ftruncate(fd, 0) < 0 ? -errno : 0;
-	else if (r == 0)
-		r = copy_data(j, fd, up.st_size);
-	if (r == 0 && j->want != COPYUP_EMPTY)
-		r = upper_sync_data(j->o->upper, fd);
-	if (r == 0)
-		r = put_times(fd, &up);
-	if (r == 0)
-		r = xattrs_record_get(fd, &j->rec);
-	if (r < 0)
-		return r;
-	j->rec.metacopy = false;
-	if (r > 0)
-		r = xattrs_record_set(fd, &j->rec);
-	if (r == 0)
-		r = xattrs_private_remove(fd, XATTRS_METACOPY);
-	if (r == 0)
-		r = xattrs_private_remove(fd, XATTRS_REDIRECT);
 	if (r < 0)
 		return r;
 	lock_acquire(&j->inode->lock);
@@ -411,7 +371,7 @@ static int bring_data(struct job *j)
 static int move_on(struct overlay *o, struct inode *i, enum copyup_want want)
 {
 	_cleanup_(job_end) struct job j = {
-		.o = o, .inode = i, .want = want, .from = -1
+		.o = o, .inode = i, .want = want, .from = -1, .up = REF_NONE
 	};
 
 	itable_view(o->inodes, i, &j.v);
@@ -586,6 +546,7 @@ int copyup_settle(struct overlay *o, struct inode *i)
 	_cleanup_close_ int fd = -1;
 	struct xattrs_record rec;
 	OVERLAY_PIN(parent, o);
+	struct ref up = REF_NONE;
 	struct itable_view v;
 	int r;
 
@@ -598,7 +559,10 @@ int copyup_settle(struct overlay *o, struct inode *i)
 	if (r > 0) {
 		r = recount(o, &v, fd, &rec);
 		if (r == 0)
-			r = adopt(o, i, fd, &rec);
+			r = find_ref(o, fd, &up);
+		if (r == 0)
+			r = adopt(o, i, &up, &rec);
+		dirlayer_ref_close(&up);
 	}
 	if (r < 0 && r != -ENOENT)
 		return r;

@@ -155,11 +155,19 @@ static int has_wh_name(int dirfd, const char *name)
 	return fdio_exists(dirfd, wh);
 }
 
-static bool is_xattr_whiteout(int dirfd, const char *name,
-			      const struct stat *st)
+/* In either form that is an inode: 1, 0 or -errno. */
+static int is_whiteout(int dirfd, const char *name, const struct stat *st)
 {
-	return S_ISREG(st->st_mode) && st->st_size == 0 &&
-	       xattrs_private_getat(dirfd, name, XATTRS_WHITEOUT, NULL, 0) >= 0;
+	ssize_t n;
+
+	if (dirlayer_is_whiteout(st))
+		return 1;
+	if (!S_ISREG(st->st_mode) || st->st_size != 0)
+		return 0;
+	n = xattrs_private_getat(dirfd, name, XATTRS_WHITEOUT, NULL, 0);
+	if (n >= 0)
+		return 1;
+	return n == -ENODATA || n == -EOPNOTSUPP ? 0 : (int)n;
 }
 
 /* What a former upper remembers of the inode, where this is one. */
@@ -202,11 +210,10 @@ static int lookup(struct layer *l, const struct ref *dir, const char *name,
 		r = has_wh_name(b.ent->fd, name);
 		return r > 0 ? -ENODATA : r < 0 ? r : -ENOENT;
 	}
-	if (r < 0)
-		return r;
-	if (dirlayer_is_whiteout(&e.st) ||
-	    is_xattr_whiteout(b.ent->fd, name, &e.st))
-		return -ENODATA;
+	if (r == 0)
+		r = is_whiteout(b.ent->fd, name, &e.st);
+	if (r != 0)
+		return r < 0 ? r : -ENODATA;
 	r = read_record(d, b.ent->fd, name, &e);
 	if (r == 0)
 		r = dirlayer_ref_at(l, b.ent->fd, name, e.st.st_ino, &e.ref);
@@ -235,13 +242,18 @@ static int marks(struct layer *l, const struct ref *dir,
 		 struct layer_marks *out)
 {
 	BORROWED(b, l);
-	int r = dirlayer_dir(l, dir, &b.ent);
+	int r = dirlayer_dir(l, dir, &b.ent), wh_opaque = 0;
 
 	if (r < 0)
 		return r;
+	if (dl(l)->wh_names) {
+		wh_opaque = fdio_exists(b.ent->fd, WH_OPAQUE);
+		if (wh_opaque < 0)
+			return wh_opaque;
+	}
 	r = xattrs_marks_get(b.ent->fd, out);
-	if (r == 0 && dl(l)->wh_names && !out->opaque)
-		out->opaque = fdio_exists(b.ent->fd, WH_OPAQUE) > 0;
+	if (r == 0 && wh_opaque)
+		out->opaque = true;
 	return r;
 }
 
@@ -254,39 +266,69 @@ struct listing {
 	void *ctx;
 };
 
+/* `name` is what `.wh.` stood before. */
+static int list_wh_name(struct listing *li, const char *name)
+{
+	int r;
+
+	if (!*name || is_wh_name(li->d, name))
+		return 0;
+	r = fdio_exists(li->fd, name);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return li->emit(li->ctx, name, 0, LAYER_DT_WHITEOUT);
+}
+
+/* A type that only the inode tells. */
+static int true_type(struct listing *li, const char *name, unsigned *type)
+{
+	struct stat st;
+	int r;
+
+	if (*type != DT_UNKNOWN && *type != DT_CHR &&
+	    (*type != DT_REG || !li->xattr_whiteouts))
+		return 0;
+	r = fdio_statat(li->fd, name, &st);
+	if (r == 0)
+		r = is_whiteout(li->fd, name, &st);
+	if (r >= 0)
+		*type = r ? LAYER_DT_WHITEOUT : IFTODT(st.st_mode);
+	return r < 0 ? r : 0;
+}
+
 static int list_one(struct listing *li, const struct dirent *de)
 {
 	const char *name = de->d_name;
 	unsigned type = de->d_type;
-	struct xattrs_record rec;
-	struct stat st;
-	uint64_t ino;
-	bool look;
+	struct xattrs_record rec = { .ino = 0 };
+	uint64_t ino = layer_ino(&li->d->pub, de->d_ino);
+	int r;
 
 	if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])))
 		return 0;
-	if (is_wh_name(li->d, name)) {
-		name += WH_LEN;
-		if (!*name || is_wh_name(li->d, name) ||
-		    fdio_exists(li->fd, name) > 0)
-			return 0;
-		return li->emit(li->ctx, name, 0, LAYER_DT_WHITEOUT);
-	}
-	look = type == DT_UNKNOWN || type == DT_CHR ||
-	       (type == DT_REG && li->xattr_whiteouts);
-	if (look) {
-		if (fdio_statat(li->fd, name, &st) < 0)
-			return 0;
-		type = IFTODT(st.st_mode);
-		if (dirlayer_is_whiteout(&st) ||
-		    is_xattr_whiteout(li->fd, name, &st))
-			type = LAYER_DT_WHITEOUT;
-	}
-	ino = layer_ino(&li->d->pub, de->d_ino);
-	if (li->records && xattrs_record_getat(li->fd, name, &rec) == 1 &&
-	    rec.ino)
-		ino = rec.ino;
-	return li->emit(li->ctx, name, ino, type);
+	if (is_wh_name(li->d, name))
+		return list_wh_name(li, name + WH_LEN);
+	r = true_type(li, name, &type);
+	if (r == 0 && li->records)
+		r = xattrs_record_getat(li->fd, name, &rec);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r; /* gone meanwhile */
+	return li->emit(li->ctx, name, rec.ino ? rec.ino : ino, type);
+}
+
+/* What must be known of the directory before its names are. */
+static int list_marks(struct listing *li)
+{
+	int r = xattrs_has_whiteouts(li->fd);
+
+	if (r < 0)
+		return r;
+	li->xattr_whiteouts = r;
+	r = li->d->records ? xattrs_private_has(li->fd, XATTRS_IMPURE) : 0;
+	if (r < 0)
+		return r;
+	li->records = r;
+	return 0;
 }
 
 static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
@@ -305,9 +347,7 @@ static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
 		return r;
 	}
 	li.fd = fd;
-	li.xattr_whiteouts = xattrs_has_whiteouts(fd);
-	li.records = li.d->records &&
-		     xattrs_private_get(fd, XATTRS_IMPURE, NULL, 0) >= 0;
+	r = list_marks(&li);
 	while (r == 0) {
 		struct dirent *de;
 
@@ -407,6 +447,20 @@ static int open_lower(const char *path)
 	return tree >= 0 ? tree : TAKE_FD(fd);
 }
 
+/* What its root says of the whole layer. */
+static int read_root(struct dirlayer *d)
+{
+	int marked = xattrs_is_marked(d->rootfd);
+	int impure = xattrs_private_has(d->rootfd, XATTRS_IMPURE);
+
+	if (marked < 0 || impure < 0)
+		return marked < 0 ? marked : impure;
+	d->handles = handles_work(d);
+	d->wh_names = !marked;
+	d->records = d->pub.index != REF_UPPER && (marked || impure);
+	return 0;
+}
+
 int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 		 char *err, size_t errlen)
 {
@@ -420,19 +474,18 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 	d->pub.fsidx = cfg->fsidx;
 	d->fds = cfg->fds;
 	r = cfg->path ? open_lower(cfg->path) : cfg->rootfd;
+	if (r >= 0) {
+		d->rootfd = r;
+		r = read_root(d);
+		if (r < 0 && cfg->path)
+			close(d->rootfd);
+	}
 	if (r < 0) {
-		snprintf(err, errlen, "lower directory '%s': %s", cfg->path,
-			 strerror(-r));
+		snprintf(err, errlen, "lower directory '%s': %s",
+			 cfg->path ? cfg->path : "", strerror(-r));
 		free(d);
 		return r;
 	}
-	d->rootfd = r;
-	d->handles = handles_work(d);
-	d->wh_names = !xattrs_is_marked(d->rootfd);
-	d->records =
-		cfg->index != REF_UPPER &&
-		(!d->wh_names ||
-		 xattrs_private_get(d->rootfd, XATTRS_IMPURE, NULL, 0) >= 0);
 	*out = &d->pub;
 	return 0;
 }

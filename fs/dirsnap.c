@@ -177,13 +177,14 @@ static struct reading *reading_new(uint64_t nodeid, size_t bytes)
 }
 
 /* The number that a name shows, where upper's own is not it. */
-static uint64_t true_ino(int fd, const char *name, uint64_t ino)
+static int true_ino(int fd, const char *name, uint64_t *ino)
 {
 	struct xattrs_record rec;
+	int r = xattrs_record_getat(fd, name, &rec);
 
-	if (xattrs_record_getat(fd, name, &rec) == 1 && rec.ino)
-		return rec.ino;
-	return ino;
+	if (r == 1 && rec.ino)
+		*ino = rec.ino;
+	return r < 0 && r != -ENOENT ? r : 0;
 }
 
 struct caller {
@@ -232,19 +233,21 @@ static int stream_open(struct caller *c, uint64_t cookie, struct reading **out)
 	return 0;
 }
 
-/* The kind of an entry as the guest sees it; 0 type: hide it. */
-static bool stream_shows(struct reading *r, const struct raw_dirent *de,
-			 unsigned *type)
+/* The kind of an entry as the guest sees it: 1; 0: it sees none; -errno. */
+static int stream_shows(struct reading *r, const struct raw_dirent *de,
+			unsigned *type)
 {
 	struct stat st;
+	int err;
 
 	*type = de->type;
 	if (de->type != DT_CHR && de->type != DT_UNKNOWN)
-		return true;
-	if (fdio_statat(r->fd, de->name, &st) < 0 || dirlayer_is_whiteout(&st))
-		return false;
+		return 1;
+	err = fdio_statat(r->fd, de->name, &st);
+	if (err < 0)
+		return err == -ENOENT ? 0 : err;
 	*type = IFTODT(st.st_mode);
-	return true;
+	return !dirlayer_is_whiteout(&st);
 }
 
 static int stream_emit(struct caller *c, struct reading *r,
@@ -255,15 +258,17 @@ static int stream_emit(struct caller *c, struct reading *r,
 						    de->ino),
 				   .cookie = (uint64_t)de->off };
 
-	if (!stream_shows(r, de, &e.type))
-		return 0;
+	int err = stream_shows(r, de, &e.type);
+
+	if (err <= 0)
+		return err;
 	if (de->name[0] == '.' && !de->name[1])
 		e.ino = dot_ino(c, false);
 	else if (de->name[0] == '.' && de->name[1] == '.' && !de->name[2])
 		e.ino = dot_ino(c, true);
 	else if (c->exact_ino && (c->v->flags & INODE_IMPURE))
-		e.ino = true_ino(r->fd, de->name, e.ino);
-	return c->emit(c->ctx, &e);
+		err = true_ino(r->fd, de->name, &e.ino);
+	return err < 0 ? err : c->emit(c->ctx, &e);
 }
 
 /* 1: at the end. */
@@ -282,9 +287,10 @@ static int stream_read(struct caller *c, struct reading *r)
 		while (r->pos < r->len) {
 			const struct raw_dirent *de =
 				(const void *)(r->buf + r->pos);
+			int err = stream_emit(c, r, de);
 
-			if (stream_emit(c, r, de) != 0)
-				return 0;
+			if (err != 0)
+				return err < 0 ? err : 0;
 			r->pos += de->len;
 			r->next = (uint64_t)de->off;
 		}
@@ -315,8 +321,10 @@ static int snapshot_read(struct caller *c, struct reading *r, uint64_t cookie)
 	struct dirmerge_entry m;
 	OVERLAY_DIR(d, c->o);
 
-	if (fix && overlay_upper_dir(c->o, c->v, &d.ent) < 0)
-		fix = false;
+	int err = fix ? overlay_upper_dir(c->o, c->v, &d.ent) : 0;
+
+	if (err < 0)
+		return err;
 	for (; cookie < 2; cookie++) {
 		struct dirsnap_entry e = {
 			.name = cookie ? ".." : ".",
@@ -336,9 +344,11 @@ static int snapshot_read(struct caller *c, struct reading *r, uint64_t cookie)
 					   .cookie = m.cookie + 1 };
 
 		if (fix && m.upper)
-			e.ino = true_ino(d.ent->fd, m.name, m.ino);
-		if (c->emit(c->ctx, &e) != 0)
-			return 0;
+			err = true_ino(d.ent->fd, m.name, &e.ino);
+		if (err == 0)
+			err = c->emit(c->ctx, &e);
+		if (err != 0)
+			return err < 0 ? err : 0;
 	}
 	return 1;
 }

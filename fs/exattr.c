@@ -191,8 +191,9 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	if (fd < 0)
 		return fd;
 	change_not_plain(o, i);
-	r = set_once(fd, disk, copy, (size_t)n, value->flags);
-	return r == 0 && value->kill_sgid ? drop_sgid(fd) : r;
+	/* That it is gone does no harm if the rest fails. */
+	r = value->kill_sgid ? drop_sgid(fd) : 0;
+	return r < 0 ? r : set_once(fd, disk, copy, (size_t)n, value->flags);
 }
 
 int exattr_remove(struct overlay *o, struct inode *i, const char *name)

@@ -50,6 +50,7 @@ static int find_plain(struct overlay *o, struct inode *i, int flags,
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
 	struct statx sx;
+	ssize_t caps;
 
 	*plain = true;
 	itable_view(o->inodes, i, &v);
@@ -64,8 +65,10 @@ static int find_plain(struct overlay *o, struct inode *i, int flags,
 		return -EPERM;
 	if ((sx.stx_attributes & STATX_ATTR_APPEND) && !(flags & O_APPEND))
 		return -EPERM;
-	*plain = !(sx.stx_mode & (S_ISUID | S_ISGID)) &&
-		 xattrio_get(fd, "security.capability", NULL, 0) < 0;
+	caps = xattrio_get(fd, "security.capability", NULL, 0);
+	if (caps < 0 && caps != -ENODATA && caps != -EOPNOTSUPP)
+		return (int)caps;
+	*plain = !(sx.stx_mode & (S_ISUID | S_ISGID)) && caps < 0;
 	if (*plain && !(sx.stx_attributes & STATX_ATTR_APPEND)) {
 		lock_acquire(&i->lock);
 		itableset_flags_locked(o->inodes, i, INODE_PLAIN, 0);
@@ -193,16 +196,12 @@ static int enter(struct overlay *o, struct inode *i, int flags, int fd,
 	return 0;
 }
 
-static int truncate_open(struct overlay *o, struct inode *i, bool kill_priv)
+/* O_TRUNC comes when nothing else can refuse any more. */
+static int truncate_open(struct overlay *o, struct inode *i, int fd,
+			 bool kill_priv)
 {
-	_cleanup_close_ int fd = -1;
-	struct itable_view v;
 	int r;
 
-	itable_view(o->inodes, i, &v);
-	fd = attr_open_meta(o, &v, O_WRONLY);
-	if (fd < 0)
-		return fd;
 	if (ftruncate(fd, 0) < 0)
 		return -errno;
 	r = kill_priv ? attr_kill_priv(fd) : 0;
@@ -211,21 +210,38 @@ static int truncate_open(struct overlay *o, struct inode *i, bool kill_priv)
 	return r < 0 ? r : 0;
 }
 
+static int open_to_truncate(struct overlay *o, struct inode *i)
+{
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	return attr_open_meta(o, &v, O_WRONLY);
+}
+
 int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 	      struct file_opened *out)
 {
 	bool write = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+	_cleanup_close_ int fd = -1;
 	bool plain = true;
 	int r = 0;
 
 	if (write)
-		r = copyup(o, i, flags & O_TRUNC ? COPYUP_EMPTY : COPYUP_DATA);
-	if (r == 0 && (flags & O_TRUNC))
-		r = truncate_open(o, i, kill_priv);
+		r = copyup(o, i, flags & O_TRUNC ? COPYUP_META : COPYUP_DATA);
 	if (r == 0 && write)
 		r = find_plain(o, i, flags, &plain);
+	if (r == 0 && (flags & O_TRUNC)) {
+		r = fd = open_to_truncate(o, i);
+		if (r >= 0)
+			r = copyup(o, i, COPYUP_EMPTY);
+	}
 	if (r == 0)
 		r = enter(o, i, flags, -1, out);
+	if (r == 0 && (flags & O_TRUNC)) {
+		r = truncate_open(o, i, fd, kill_priv);
+		if (r < 0)
+			file_release(o, out->fh);
+	}
 	if (r == 0)
 		out->direct = !plain && out->backing_id > 0;
 	return r;

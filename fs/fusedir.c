@@ -47,6 +47,7 @@ struct listing {
 	struct inode *dir;
 	char *buf;
 	size_t used, room;
+	int error; /* what ended it */
 };
 
 static int emit_plain(void *ctx, const struct dirsnap_entry *e)
@@ -87,6 +88,10 @@ static int emit_plus(void *ctx, const struct dirsnap_entry *e)
 		r = lookup_inode(o, l->dir, e->name, &found.inode, &st);
 		if (r == -ENOENT)
 			return 0; /* gone meanwhile */
+		if (r < 0) {
+			l->error = r;
+			return 1;
+		}
 	}
 	if (r == 0)
 		fusereq_fill(l->req, found.inode, &st, &p);
@@ -116,6 +121,8 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	r = dirsnap_read(fusereq_overlay(req), dir.inode, (uint64_t)off, !plus,
 			 plus ? emit_plus : emit_plain, &l);
 	server = fusereq_server(req);
+	if (r == 0)
+		r = l.error;
 	if (r < 0 && l.used == 0)
 		fusereq_err(req, r);
 	else

@@ -651,13 +651,25 @@ void itable_on_gone(struct itable *t, itable_gone_fn fn, void *ctx)
 	t->gone_ctx = ctx;
 }
 
+uint32_t itablepriv_next(const struct itable *t, uint32_t x)
+{
+	size_t off;
+
+	if (x % SLOTS_PER_PAGE != 0)
+		return x;
+	/* Looking at a page that was given back would take it again. */
+	off = shm_next_data(&t->recs_mem, x * sizeof(struct itable_rec));
+	off /= sizeof(struct itable_rec);
+	return off < t->head->high ? (uint32_t)off : t->head->high;
+}
+
 void itable_stats(struct itable *t, struct itable_stats *out)
 {
 	pthread_mutex_lock(&t->mutex);
 	out->inodes = t->n_inodes;
 	out->lookups = t->n_lookups;
 	out->backing = 0;
-	for (uint32_t x = 1; x < t->head->high && t->n_inodes > 0; x++)
+	for (uint32_t x = 1; x < t->head->high; x = itablepriv_next(t, x + 1))
 		out->backing += t->recs[x].nodeid && t->recs[x].backing > 0;
 	out->arena_bytes = arena_used(t->arena);
 	pthread_mutex_unlock(&t->mutex);

@@ -87,6 +87,9 @@ static inline uint16_t itablepriv_blob_len(const struct itable_rec *rec)
 	return (uint16_t)atomic_load_explicit(&rec->blob, memory_order_relaxed);
 }
 
+/* The next record, from `x` on, that may hold something; `high` at the end. */
+uint32_t itablepriv_next(const struct itable *t, uint32_t x);
+
 /* Make the private half as it is before the first inode. */
 int itablepriv_reset(struct itable *t);
 

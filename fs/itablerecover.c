@@ -7,21 +7,9 @@
 #include "fs/itableset.h"
 #include "fs/refpack.h"
 
-/* The next record, from `x` on, that may hold something; `high` at the end. */
-static uint32_t next_record(const struct itable *t, uint32_t x)
-{
-	size_t off;
-
-	if (x % SLOTS_PER_PAGE != 0)
-		return x;
-	off = shm_next_data(&t->recs_mem, x * sizeof(struct itable_rec));
-	off /= sizeof(struct itable_rec);
-	return off < t->head->high ? (uint32_t)off : t->head->high;
-}
-
 #define EACH_RECORD(t, x)                                                      \
-	for (uint32_t x = next_record(t, 1); (x) < (t)->head->high;            \
-	     (x) = next_record(t, (x) + 1))
+	for (uint32_t x = itablepriv_next(t, 1); (x) < (t)->head->high;        \
+	     (x) = itablepriv_next(t, (x) + 1))
 
 /* A record whose inode was on its way out, or not yet whole. */
 static void clear(struct itable *t, struct itable_rec *rec)

@@ -47,6 +47,7 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 	struct itable_view v;
 	NAMES_DIR(d);
 	int r = names_check(o, name);
+	bool over;
 
 	if (r == 0)
 		r = copyup(o, i, COPYUP_META);
@@ -73,15 +74,19 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 		if (impure < 0)
 			return impure;
 	}
-	if (r > 0)
+	over = r > 0;
+	/* Nothing may fail after the effect. */
+	r = attr_of_fd(o, &v, fd, st);
+	if (r < 0)
+		return r;
+	if (over)
 		r = link_over(&d, fd, name);
 	else
 		r = linkat(fd, "", d.ent->fd, name, AT_EMPTY_PATH) < 0 ? -errno
 								       : 0;
-	if (r == 0)
-		r = upper_sync_dir(o->upper, d.ent->fd);
 	if (r < 0)
 		return r;
 	commit(&d, i, name);
-	return attr_get(o, i, st);
+	st->st_nlink++;
+	return upper_sync_dir(o->upper, d.ent->fd);
 }

@@ -180,6 +180,9 @@ static int find_data(struct search *s, const struct ref *meta, bool recorded)
 	else if (redirect == 0 || (redirect == -ENODATA && !recorded))
 		r = data_by_name(s, meta, redirect == 0 ? path : s->name, 0,
 				 &e);
+	if (r < 0 && r != -ENOENT && r != -ENODATA && r != -ESTALE &&
+	    r != -ENOTDIR)
+		return r;
 	if (r < 0) {
 		log_error("'%s': the lower file that holds its data is gone: "
 			  "%s",

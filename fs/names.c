@@ -79,6 +79,51 @@ int names_vacancy(const struct names_dir *d, const char *name)
 	return r > 0 ? -EEXIST : r;
 }
 
+int names_link_up(struct names_dir *d, struct inode *i, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	struct xattrs_record rec;
+	struct slot_note note = { .kind = SLOT_LINK_UP };
+	const struct slot_note *before = slot_before(SLOT_LINK_UP);
+	enum names_state state;
+	int r = names_state(d, name, &state);
+	bool there = r == 0 &&
+		     (state == NAMES_FILE || state == NAMES_DIR_THERE);
+
+	itable_view(d->o->inodes, i, &v);
+	if (r < 0 || (there && (!before || before->moved != v.nodeid)))
+		return r;
+	fd = attr_open_meta(d->o, &v, O_PATH);
+	if (fd < 0)
+		return fd;
+	r = copyup_mark_impure(d->o, d->inode);
+	if (r == 0)
+		r = xattrs_record_get(fd, &rec);
+	if (r <= 0)
+		return r < 0 ? r : -EUCLEAN;
+	rec.link_delta--;
+	if (there) {
+		rec.link_delta = before->delta;
+	} else {
+		note.moved = v.nodeid;
+		note.delta = rec.link_delta;
+		slot_note(&note);
+	}
+	/* Too many links for a moment is harmless, too few would not be. */
+	if (!there && linkat(fd, "", d->ent->fd, name, AT_EMPTY_PATH) < 0)
+		return -errno;
+	r = xattrs_record_set(fd, &rec);
+	if (r < 0) {
+		unlinkat(d->ent->fd, name, 0);
+		return r;
+	}
+	lock_acquire(&i->lock);
+	itableset_link_delta_locked(d->o->inodes, i, rec.link_delta);
+	lock_release(&i->lock);
+	return 0;
+}
+
 /* Victims. */
 
 static bool must_count_links(const struct names_victim *vi,
@@ -88,10 +133,30 @@ static bool must_count_links(const struct names_victim *vi,
 	       !(vi->v.flags & INODE_UPPER);
 }
 
+/*
+ * Does upper have the name? One that only work/index stands for gets it first:
+ * then the effect alone says how many links are left.
+ */
+static int find_name(struct names_victim *vi, struct names_dir *d,
+		     const char *name, bool dies)
+{
+	enum names_state state;
+	int r = 0;
+
+	if (dies && (vi->v.flags & INODE_INDEXED))
+		r = names_link_up(d, vi->inode, name);
+	if (r == 0)
+		r = names_state(d, name, &state);
+	if (r < 0)
+		return r;
+	itable_view(d->o->inodes, vi->inode, &vi->v);
+	vi->named = state == NAMES_FILE || state == NAMES_DIR_THERE;
+	return 0;
+}
+
 int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 		       const char *name, bool dies)
 {
-	enum names_state state;
 	struct stat st;
 	int r;
 
@@ -107,10 +172,9 @@ int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 		itable_view(d->o->inodes, vi->inode, &vi->v);
 	}
 	vi->links = S_ISDIR(st.st_mode) ? 1 : st.st_nlink;
-	r = names_state(d, name, &state);
+	r = find_name(vi, d, name, dies);
 	if (r < 0)
 		return r;
-	vi->named = state == NAMES_FILE || state == NAMES_DIR_THERE;
 	r = d->v.n_lower ? lookup_below(d->o, &d->v, name) : 0;
 	if (r < 0)
 		return r;
@@ -120,9 +184,6 @@ int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 		if (vi->pin < 0)
 			return vi->pin;
 	}
-	/* A name that only work/index stands for will be one less. */
-	vi->has_delta = dies && !vi->named && (vi->v.flags & INODE_INDEXED);
-	vi->delta = vi->v.link_delta - 1;
 	return 0;
 }
 
@@ -132,8 +193,6 @@ void names_victim_note(const struct names_victim *vi, struct slot_note *n)
 	n->links = (uint32_t)vi->links;
 	n->pin = vi->pin + 1;
 	n->named = vi->named;
-	n->has_delta = vi->has_delta;
-	n->delta = vi->delta;
 }
 
 int names_victim_noted(struct names_victim *vi, struct overlay *o,
@@ -146,35 +205,22 @@ int names_victim_noted(struct names_victim *vi, struct overlay *o,
 	itable_view(o->inodes, vi->inode, &vi->v);
 	vi->links = n->links;
 	vi->named = n->named;
-	vi->has_delta = n->has_delta;
-	vi->delta = n->delta;
 	vi->pin = n->pin - 1;
 	return 0;
 }
 
-static void count_down(struct names_victim *vi, bool last)
+/* No name is left but that in work/index. */
+static void leave_index(struct names_victim *vi)
 {
-	int fd = upper_indexfd(vi->o->upper);
-	_cleanup_close_ int own = -1;
-	struct xattrs_record rec;
+	char key[LOOKUP_INDEX_MAX + 1] = "";
+	ssize_t n =
+		xattrs_private_get(vi->pin, XATTRS_INDEX, key, sizeof(key) - 1);
 
-	own = vi->pin >= 0 ? fcntl(vi->pin, F_DUPFD_CLOEXEC, 0)
-			   : attr_open_meta(vi->o, &vi->v, O_PATH);
-	if (vi->has_delta && own >= 0 && xattrs_record_get(own, &rec) == 1) {
-		rec.link_delta = vi->delta;
-		if (xattrs_record_set(own, &rec) == 0)
-			itableset_link_delta_locked(vi->o->inodes, vi->inode,
-						    rec.link_delta);
-	}
-	if (last) {
-		char key[LOOKUP_INDEX_MAX + 1];
-
-		if (xattrs_private_get(own, XATTRS_INDEX, key,
-				       sizeof(key) - 1) > 0) {
-			key[LOOKUP_INDEX_MAX] = '\0';
-			unlinkat(fd, key, 0);
-		}
-	}
+	if (n > 0 && (unlinkat(upper_indexfd(vi->o->upper), key, 0) == 0 ||
+		      errno == ENOENT))
+		return;
+	log_warn("a file without a name stays in work/index: %s",
+		 strerror(n < 0 ? (int)-n : errno));
 }
 
 void names_victim_gone(struct names_victim *vi)
@@ -183,8 +229,8 @@ void names_victim_gone(struct names_victim *vi)
 	bool last = vi->links <= 1;
 
 	lock_acquire(&vi->inode->lock);
-	if (vi->v.flags & INODE_INDEXED)
-		count_down(vi, last);
+	if (last && vi->pin >= 0 && (vi->v.flags & INODE_INDEXED))
+		leave_index(vi);
 	if (last) {
 		itableset_flags_locked(t, vi->inode, INODE_UNLINKED, 0);
 		if (vi->pin >= 0) {
@@ -225,47 +271,4 @@ void names_moved(struct names_dir *to, struct inode *i, const char *name)
 	lock_release(&i->lock);
 	if (r < 0)
 		log_error("no memory to note a rename to '%s'", name);
-}
-
-int names_link_up(struct names_dir *d, struct inode *i, const char *name)
-{
-	_cleanup_close_ int fd = -1;
-	struct itable_view v;
-	struct xattrs_record rec;
-	struct slot_note note = { .kind = SLOT_LINK_UP };
-	const struct slot_note *before = slot_before(SLOT_LINK_UP);
-	enum names_state state;
-	int r = names_state(d, name, &state);
-	bool there = r == 0 &&
-		     (state == NAMES_FILE || state == NAMES_DIR_THERE);
-
-	itable_view(d->o->inodes, i, &v);
-	if (r < 0 || (there && (!before || before->moved != v.nodeid)))
-		return r;
-	fd = attr_open_meta(d->o, &v, O_PATH);
-	if (fd < 0)
-		return fd;
-	r = copyup_mark_impure(d->o, d->inode);
-	if (r == 0)
-		r = xattrs_record_get(fd, &rec);
-	if (r <= 0)
-		return r < 0 ? r : -EUCLEAN;
-	rec.link_delta--;
-	if (there) {
-		rec.link_delta = before->delta;
-	} else {
-		note.moved = v.nodeid;
-		note.delta = rec.link_delta;
-		slot_note(&note);
-	}
-	/* Too many links for a moment is harmless, too few would not be. */
-	if (!there && linkat(fd, "", d->ent->fd, name, AT_EMPTY_PATH) < 0)
-		return -errno;
-	r = xattrs_record_set(fd, &rec);
-	if (r < 0)
-		return r;
-	lock_acquire(&i->lock);
-	itableset_link_delta_locked(d->o->inodes, i, rec.link_delta);
-	lock_release(&i->lock);
-	return 0;
 }

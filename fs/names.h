@@ -55,8 +55,6 @@ struct names_victim {
 	nlink_t links; /* shown before */
 	bool named;    /* upper has the name */
 	bool below;    /* a lower has it */
-	bool has_delta;
-	int32_t delta; /* the link_delta that goes with the effect */
 	int pin;       /* O_PATH of upper's inode when its last name goes */
 };
 

@@ -21,7 +21,6 @@ static int effect(struct names_dir *d, const struct names_victim *vi,
 		  const char *name, bool is_dir)
 {
 	struct upper *u = d->o->upper;
-	int r;
 
 	if (!vi->named)
 		return upper_whiteout(u, d->ent->fd, name);
@@ -29,8 +28,7 @@ static int effect(struct names_dir *d, const struct names_victim *vi,
 		return upper_cover(u, d->ent->fd, name, is_dir);
 	if (is_dir)
 		return upper_retire_dir(u, d->ent->fd, name);
-	r = unlinkat(d->ent->fd, name, 0) < 0 ? -errno : 0;
-	return r < 0 ? r : upper_sync_dir(u, d->ent->fd);
+	return unlinkat(d->ent->fd, name, 0) < 0 ? -errno : 0;
 }
 
 /* Did our predecessor come as far as the effect? Then `vi` is its victim. */
@@ -72,7 +70,7 @@ static int attempt(struct names_dir *d, const char *name, bool is_dir)
 		return r;
 	names_victim_gone(&vi);
 	dirsnap_changed(d->o, d->inode);
-	return 0;
+	return upper_sync_dir(d->o->upper, d->ent->fd);
 }
 
 int remove_name(struct overlay *o, struct inode *parent, const char *name,

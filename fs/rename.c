@@ -8,6 +8,7 @@
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/log.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
 #include "fs/itableset.h"
@@ -29,10 +30,13 @@ struct move {
 	struct names_victim src, dst; /* dst.inode NULL: nothing there */
 	bool src_dir, dst_dir;
 	enum names_state at_to;
+	char device[UPPER_TMP_MAX]; /* in work; "": none */
 };
 
 static void move_end(struct move *m)
 {
+	if (m->device[0])
+		upper_discard(m->o->upper, m->device);
 	names_victim_end(&m->src);
 	names_victim_end(&m->dst);
 }
@@ -172,23 +176,48 @@ static int clear_target(struct move *m)
 	return r;
 }
 
-/* What the guest asked for by RENAME_WHITEOUT: a device 0:0 it can see. */
-static int leave_guest_whiteout(struct move *m)
+/*
+ * What the guest asked for by RENAME_WHITEOUT: a device 0:0 it can see. Made
+ * in work before the rename, so that what may fail fails first.
+ */
+static int make_guest_whiteout(struct move *m)
 {
 	struct upper *u = m->o->upper;
-	char tmp[UPPER_TMP_MAX];
-	int work = upper_workfd(u);
 
-	upper_tmpname(u, tmp);
-	if (mknodat(work, tmp, S_IFCHR | 0600, OVERLAY_GUEST_WHITEOUT) < 0)
+	upper_tmpname(u, m->device);
+	if (mknodat(upper_workfd(u), m->device, S_IFCHR | 0600,
+		    OVERLAY_GUEST_WHITEOUT) < 0) {
+		m->device[0] = '\0';
 		return -errno;
-	if (renameat(work, tmp, m->from->ent->fd, m->spec->from) < 0) {
-		int r = -errno;
-
-		unlinkat(work, tmp, 0);
-		return r;
 	}
 	return 0;
+}
+
+static int leave_guest_whiteout(struct move *m)
+{
+	if (renameat(upper_workfd(m->o->upper), m->device, m->from->ent->fd,
+		     m->spec->from) < 0)
+		return -errno;
+	m->device[0] = '\0';
+	return 0;
+}
+
+/* The rename as it was before it, after the device could not be placed. */
+static int take_back(struct move *m, unsigned flags, int r)
+{
+	const struct rename_spec *s = m->spec;
+	int a = m->from->ent->fd, b = m->to->ent->fd;
+
+	if (!(flags & RENAME_EXCHANGE) && m->dst.inode) {
+		log_warn("'%s' has a whiteout where a device was asked for: %s",
+			 s->from, strerror(-r));
+		return 0; /* what it replaced is gone */
+	}
+	return renameat2(b, s->to, a, s->from, RENAME_EXCHANGE) < 0 ||
+			       (!(flags & RENAME_EXCHANGE) &&
+				unlinkat(b, s->to, 0) < 0)
+		       ? -EIO
+		       : r;
 }
 
 /* For whoever does it again: what stood where. */
@@ -227,6 +256,11 @@ static int effect(struct move *m)
 	swap = m->src_dir && m->at_to == NAMES_WHITEOUT;
 	if (swap)
 		flags = RENAME_EXCHANGE;
+	if (guest) {
+		r = make_guest_whiteout(m);
+		if (r < 0)
+			return r;
+	}
 	note(m);
 	r = renameat2(a, s->from, b, s->to, flags) < 0 ? -errno : 0;
 	if (m->dst_dir && (r == -ENOTEMPTY || r == -EEXIST)) {
@@ -236,9 +270,12 @@ static int effect(struct move *m)
 	}
 	if (r < 0)
 		return r;
+	/* It hides nothing, and is seen by nobody. */
 	if (swap && !cover && unlinkat(a, s->from, 0) < 0)
-		return -errno;
-	return guest ? leave_guest_whiteout(m) : 0;
+		log_warn("a whiteout that hides nothing stays at '%s': %s",
+			 s->from, strerror(errno));
+	r = guest ? leave_guest_whiteout(m) : 0;
+	return r < 0 ? take_back(m, flags, r) : 0;
 }
 
 static void commit(struct move *m)
@@ -266,8 +303,10 @@ static int settle(struct move *m)
 	r = names_state(m->from, s->from, &state);
 	if (r < 0 || state != NAMES_WHITEOUT)
 		return r;
-	if (s->flags & RENAME_WHITEOUT)
-		return leave_guest_whiteout(m);
+	if (s->flags & RENAME_WHITEOUT) {
+		r = make_guest_whiteout(m);
+		return r < 0 ? r : leave_guest_whiteout(m);
+	}
 	r = lookup_below(m->o, &m->from->v, s->from);
 	if (r != 0)
 		return r < 0 ? r : 0;

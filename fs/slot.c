@@ -229,9 +229,7 @@ void slot_note(const struct slot_note *n)
 	to->victim = n->victim;
 	to->pin = n->pin;
 	to->delta = n->delta;
-	to->has_delta = n->has_delta;
 	to->named = n->named;
-	to->swapped = n->swapped;
 	to->moved = n->moved;
 	to->from = n->from;
 	to->to = n->to;

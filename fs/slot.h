@@ -54,7 +54,7 @@ struct slot_note {
 	uint64_t victim; /* nodeid; 0: none */
 	int32_t pin;	 /* descriptor + 1 that keeps the victim; 0: none */
 	int32_t delta;	 /* the link_delta that goes with the effect */
-	uint8_t has_delta, named, swapped, unused[5];
+	uint8_t named, unused[7];
 	uint64_t moved;	    /* nodeid that gets a new place */
 	uint64_t from, to;  /* st_ino in upper of what stood at the two names */
 	uint64_t exchanged; /* nodeid at the new name, by RENAME_EXCHANGE */

@@ -2,6 +2,7 @@
 #include "fs/upper.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,6 +110,36 @@ static void mark_format(struct upper *u)
 		dirlayer_set_wh_names(u->layer, false);
 }
 
+/*
+ * A file whose last name went, but not its entry in the index: the entry
+ * follows the name, and something came between.
+ */
+static void drop_orphan(int indexfd, const char *name)
+{
+	struct xattrs_record rec;
+	struct stat st;
+
+	if (fdio_statat(indexfd, name, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    xattrs_record_getat(indexfd, name, &rec) != 1 || !rec.indexed ||
+	    (long)st.st_nlink + rec.link_delta > 0)
+		return;
+	if (unlinkat(indexfd, name, 0) < 0)
+		log_warn("index/%s: %s", name, strerror(errno));
+}
+
+static void drop_orphans(struct upper *u)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	int copy = fdio_openat(u->dirs.indexfd, ".", O_RDONLY | O_DIRECTORY, 0);
+	struct dirent *de;
+
+	dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir && copy >= 0)
+		close(copy);
+	while (dir && (de = readdir(dir)) != NULL)
+		drop_orphan(u->dirs.indexfd, de->d_name);
+}
+
 int upper_new(struct upper **out, struct workdir *w, enum options_fsync fsync,
 	      struct fdcache *fds, char *err, size_t errlen)
 {
@@ -143,6 +174,7 @@ int upper_new(struct upper **out, struct workdir *w, enum options_fsync fsync,
 		return r;
 	}
 	mark_format(u);
+	drop_orphans(u);
 	*out = u;
 	return 0;
 }
@@ -151,6 +183,7 @@ void upper_free(struct upper *u)
 {
 	if (!u)
 		return;
+	upper_sweep(u);
 	workdir_remove(u->dirs.workfd, WHITEOUT);
 	workdir_close(&u->dirs);
 	free(u);
@@ -186,6 +219,46 @@ const char *upper_tmpname(struct upper *u, char buf[UPPER_TMP_MAX])
 	return buf;
 }
 
+/* Making. */
+
+static int make_symlink(int workfd, const char *tmp, int from)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(from, "", target, sizeof(target) - 1);
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return symlinkat(target, workfd, tmp) < 0 ? -errno : 0;
+}
+
+int upper_make(struct upper *u, const struct stat *like, int from,
+	       char tmp[UPPER_TMP_MAX])
+{
+	int workfd = u->dirs.workfd, r;
+	mode_t type = like->st_mode & S_IFMT;
+
+	upper_tmpname(u, tmp);
+	if (type == S_IFREG)
+		return fdio_openat(workfd, tmp, O_CREAT | O_EXCL | O_RDWR,
+				   0600);
+	if (type == S_IFLNK)
+		r = make_symlink(workfd, tmp, from);
+	else if (type == S_IFDIR)
+		r = mkdirat(workfd, tmp, 0700) < 0 ? -errno : 0;
+	else
+		r = mknodat(workfd, tmp, type | 0600, like->st_rdev) < 0
+			    ? -errno
+			    : 0;
+	if (r < 0)
+		return r;
+	r = fdio_openat(workfd, tmp,
+			type == S_IFDIR ? O_RDONLY | O_DIRECTORY : O_PATH, 0);
+	if (r < 0)
+		upper_discard(u, tmp);
+	return r;
+}
+
 /* Whiteouts. */
 
 static int whiteout_make(struct upper *u)
@@ -211,7 +284,7 @@ int upper_whiteout(struct upper *u, int dirfd, const char *name)
 		int r;
 
 		if (linkat(u->dirs.workfd, WHITEOUT, dirfd, name, 0) == 0)
-			return upper_sync_dir(u, dirfd);
+			return 0;
 		if (errno != ENOENT && errno != EMLINK)
 			break;
 		r = whiteout_make(u);
@@ -241,7 +314,7 @@ int upper_cover(struct upper *u, int dirfd, const char *name, bool is_dir)
 		r = -errno;
 	if (r < 0 || is_dir)
 		upper_discard(u, tmp);
-	return r < 0 ? r : upper_sync_dir(u, dirfd);
+	return r;
 }
 
 int upper_retire_dir(struct upper *u, int dirfd, const char *name)
@@ -249,14 +322,14 @@ int upper_retire_dir(struct upper *u, int dirfd, const char *name)
 	char tmp[UPPER_TMP_MAX];
 
 	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0)
-		return upper_sync_dir(u, dirfd);
+		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)
 		return -errno;
 	upper_tmpname(u, tmp);
 	if (renameat(dirfd, name, u->dirs.workfd, tmp) < 0)
 		return -errno;
 	upper_discard(u, tmp);
-	return upper_sync_dir(u, dirfd);
+	return 0;
 }
 
 int upper_publish(struct upper *u, int fromfd, const char *tmp, bool is_dir,
@@ -264,15 +337,15 @@ int upper_publish(struct upper *u, int fromfd, const char *tmp, bool is_dir,
 {
 	unsigned flags = RENAME_NOREPLACE;
 
+	(void)u;
 	if (to->over_whiteout)
 		flags = is_dir ? RENAME_EXCHANGE : 0;
 	if (renameat2(fromfd, tmp, to->dirfd, to->name, flags) < 0)
 		return -errno;
 	if (flags == RENAME_EXCHANGE && unlinkat(fromfd, tmp, 0) < 0)
-		log_warn("a used whiteout stays in work until the next mount: "
-			 "%s",
+		log_warn("a used whiteout stays in work until the unmount: %s",
 			 strerror(errno));
-	return upper_sync_dir(u, to->dirfd);
+	return 0;
 }
 
 void upper_discard(struct upper *u, const char *tmp)
@@ -280,7 +353,7 @@ void upper_discard(struct upper *u, const char *tmp)
 	int r = workdir_remove(u->dirs.workfd, tmp);
 
 	if (r < 0)
-		log_warn("work/%s stays until the next mount: %s", tmp,
+		log_warn("work/%s stays until the unmount: %s", tmp,
 			 strerror(-r));
 }
 

@@ -42,6 +42,20 @@ int upper_indexfd(const struct upper *u);
 /* A name that is free in work. */
 const char *upper_tmpname(struct upper *u, char buf[UPPER_TMP_MAX]);
 
+/*
+ * Make an inode of the kind of `like` in work, the daemon's own and empty; a
+ * symlink with the target of that at `from`. Returns a descriptor (O_RDWR of a
+ * file, O_PATH of what cannot be opened) and its name in `tmp`, or -errno and
+ * nothing is left.
+ */
+int upper_make(struct upper *u, const struct stat *like, int from,
+	       char tmp[UPPER_TMP_MAX]);
+
+/*
+ * The four that follow leave syncing the directory to their callers, who first
+ * note what has happened: upper_sync_dir().
+ */
+
 /* Put a whiteout where there is no name yet. */
 int upper_whiteout(struct upper *u, int dirfd, const char *name);
 
@@ -64,7 +78,7 @@ struct upper_place {
 int upper_publish(struct upper *u, int fromfd, const char *tmp, bool is_dir,
 		  const struct upper_place *to);
 
-/* Throw `tmp` in work away, all of it; a failure is left to the next mount. */
+/* Throw `tmp` in work away, all of it; a failure is left to upper_free(). */
 void upper_discard(struct upper *u, const char *tmp);
 
 /* Throw all of that away: a predecessor's. */

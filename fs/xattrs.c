@@ -87,6 +87,19 @@ int xattrs_private_remove(int fd, const char *mark)
 	return r == -ENODATA ? 0 : r;
 }
 
+/* A length or an error, as an answer to "is it there?". */
+static int presence(ssize_t n)
+{
+	if (n >= 0)
+		return 1;
+	return n == -ENODATA || n == -EOPNOTSUPP ? 0 : (int)n;
+}
+
+int xattrs_private_has(int fd, const char *mark)
+{
+	return presence(xattrs_private_get(fd, mark, NULL, 0));
+}
+
 static const char *strip_family(const char *name)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(families); i++) {
@@ -98,14 +111,26 @@ static const char *strip_family(const char *name)
 	return NULL;
 }
 
+/* Is the value of an opaque mark just this? 1, 0 or -errno. */
+static int opaque_is(int fd, const char *name, char what)
+{
+	char v = 0;
+	ssize_t n = xattrio_get(fd, name, &v, 1);
+
+	if (n == -ERANGE)
+		return 0;
+	return n < 0 ? presence(n) : n == 1 && v == what;
+}
+
 static int marks_one(int fd, const char *name, const char *mark,
 		     struct layer_marks *out)
 {
 	if (strcmp(mark, XATTRS_OPAQUE) == 0) {
-		char v = 0;
+		int r = opaque_is(fd, name, 'y');
 
-		if (xattrio_get(fd, name, &v, 1) == 1 && v == 'y')
-			out->opaque = true;
+		if (r < 0)
+			return r;
+		out->opaque = out->opaque || r;
 	} else if (strcmp(mark, XATTRS_IMPURE) == 0) {
 		out->impure = true;
 	} else if (strcmp(mark, XATTRS_REDIRECT) == 0 && !out->redirect) {
@@ -161,23 +186,22 @@ int xattrs_marks_get(int fd, struct layer_marks *out)
 	return 0;
 }
 
-bool xattrs_has_whiteouts(int fd)
-{
-	char v = 0;
-
-	return xattrs_private_get(fd, XATTRS_OPAQUE, &v, 1) == 1 && v == 'x';
-}
-
-bool xattrs_is_marked(int fd)
+int xattrs_has_whiteouts(int fd)
 {
 	char name[XATTRS_NAME_MAX];
 
-	for (int i = 0; i < (int)ARRAY_SIZE(families); i++) {
-		if (xattrio_get(fd, full_of(i, XATTRS_FORMAT, name), NULL, 0) >=
-		    0)
-			return true;
-	}
-	return false;
+	return opaque_is(fd, full(XATTRS_OPAQUE, name), 'x');
+}
+
+int xattrs_is_marked(int fd)
+{
+	char name[XATTRS_NAME_MAX];
+	int r = 0;
+
+	for (int i = 0; i < (int)ARRAY_SIZE(families) && r == 0; i++)
+		r = presence(xattrio_get(fd, full_of(i, XATTRS_FORMAT, name),
+					 NULL, 0));
+	return r;
 }
 
 /* Records. */

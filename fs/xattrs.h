@@ -47,6 +47,8 @@ ssize_t xattrs_private_getat(int dirfd, const char *name, const char *mark,
 int xattrs_private_set(int fd, const char *mark, const void *buf, size_t size);
 /* Removing what is not there is no error. */
 int xattrs_private_remove(int fd, const char *mark);
+/* Is it there? 1, 0 (nor where the filesystem has none), or -errno. */
+int xattrs_private_has(int fd, const char *mark);
 
 /* A directory's marks, both families read. out->redirect is the caller's. */
 int xattrs_marks_get(int fd, struct layer_marks *out);
@@ -55,10 +57,10 @@ int xattrs_marks_get(int fd, struct layer_marks *out);
  * name, or one plain name?
  */
 bool xattrs_redirect_ok(const char *redirect);
-/* May regular files in it be whiteouts (opaque "x")? */
-bool xattrs_has_whiteouts(int fd);
-/* Does the layer's root say that ".wh." names are plain names? */
-bool xattrs_is_marked(int fd);
+/* May regular files in it be whiteouts (opaque "x")? 1, 0 or -errno. */
+int xattrs_has_whiteouts(int fd);
+/* Does the layer's root say that ".wh." names are plain names? As above. */
+int xattrs_is_marked(int fd);
 
 /*
  * The record of `name` in `dirfd`. 1: *out is it; 0: none; -EUCLEAN: damaged

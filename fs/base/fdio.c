@@ -85,7 +85,7 @@ ssize_t fdio_pread_full(int fd, void *buf, size_t len, off_t off)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return done ? (ssize_t)done : -errno;
+			return -errno;
 		if (n == 0)
 			break;
 		done += (size_t)n;

@@ -37,7 +37,10 @@ int fdio_openat(int dirfd, const char *name, int flags, mode_t mode);
  */
 int fdio_open_beneath(int dirfd, const char *path, int flags);
 
-/* All `len` bytes at `off`, or as many as there are before the end. */
+/*
+ * All `len` bytes at `off`, or as many as there are before the end: less than
+ * `len` always means the end. -errno whatever was read before.
+ */
 ssize_t fdio_pread_full(int fd, void *buf, size_t len, off_t off);
 
 /*

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_DATAFILL_H
+#define VEFS_FS_DATAFILL_H
+
+/*
+ * datafill - the data of a regular file that has only its metadata in upper.
+ */
+#include "fs/overlay.h"
+
+/* Copy `size` bytes of the lower file that has the view's data to `fd`. */
+int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
+		  off_t size);
+
+/*
+ * Bring the data of the view's inode up, or with `empty` none, and take its
+ * marks away; its times stay, but for one that is emptied. One that fails is
+ * as it was: -ENOSPC, -EDQUOT, -EIO and so on. The caller holds off others
+ * and tells the table.
+ */
+int datafill(struct overlay *o, const struct itable_view *v, bool empty);
+
+#endif
