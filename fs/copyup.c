@@ -523,7 +523,7 @@ static int find_published(struct overlay *o, const struct itable_view *v)
 static int recount(struct overlay *o, const struct itable_view *v, int fd,
 		   struct xattrs_record *rec)
 {
-	struct stat up, st;
+	struct stat up = { .st_nlink = 0 }, st;
 	struct layer *l;
 	struct ref low;
 	int r;

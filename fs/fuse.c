@@ -15,6 +15,7 @@
 #include "fs/fusefile.h"
 #include "fs/fusereq.h"
 #include "fs/fusewire.h"
+#include "fs/itablecount.h"
 #include "fs/itablerecover.h"
 #include "fs/link.h"
 #include "fs/lookup.h"
@@ -88,7 +89,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n)
 {
-	itable_forget(fusereq_overlay(req)->inodes, ino, n);
+	itablecount_forget(fusereq_overlay(req)->inodes, ino, n);
 	fuse_reply_none(req);
 }
 
@@ -96,8 +97,8 @@ static void op_forget_multi(fuse_req_t req, size_t count,
 			    struct fuse_forget_data *all)
 {
 	for (size_t i = 0; i < count; i++)
-		itable_forget(fusereq_overlay(req)->inodes, all[i].ino,
-			      all[i].nlookup);
+		itablecount_forget(fusereq_overlay(req)->inodes, all[i].ino,
+				   all[i].nlookup);
 	fuse_reply_none(req);
 }
 

@@ -5,6 +5,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/create.h"
 #include "fs/file.h"
+#include "fs/itablecount.h"
 #include "fs/misc.h"
 
 static void fill_opened(struct fuse_file_info *fi, const struct file_opened *f)
@@ -54,7 +55,7 @@ static void reply_create(fuse_req_t req, struct create_result *res,
 	fusereq_fill(req, res->inode, &res->st, &e);
 	if (fuse_reply_create(req, &e, fi) != 0) {
 		file_release(o, f.fh);
-		itable_forget(o->inodes, e.ino, 1);
+		itablecount_forget(o->inodes, e.ino, 1);
 	}
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/fusereq.h"
+#include "fs/itablecount.h"
 
 _Thread_local bool fusereq_acl_kills_sgid;
 
@@ -36,7 +37,7 @@ void fusereq_fill(fuse_req_t req, struct inode *i, const struct stat *st,
 	if (slot_current())
 		slot_tell(nodeid);
 	else
-		itable_lookup_add(t, i);
+		itablecount_add(t, i);
 	*e = (struct fuse_entry_param){
 		.ino = nodeid,
 		.attr = *st,
@@ -52,7 +53,7 @@ void fusereq_entry(fuse_req_t req, struct inode *i, const struct stat *st)
 
 	fusereq_fill(req, i, st, &e);
 	if (fuse_reply_entry(req, &e) != 0)
-		itable_forget(o->inodes, e.ino, 1);
+		itablecount_forget(o->inodes, e.ino, 1);
 }
 
 void fusereq_attr(fuse_req_t req, struct inode *i, const struct stat *st)

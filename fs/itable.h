@@ -142,19 +142,6 @@ uint64_t itable_moves(struct itable *t);
 void itable_move_begin(struct itable *t, struct inode *i);
 void itable_move_end(struct itable *t, struct inode *i);
 
-/* The kernel has been told of it once more; its nodeid. */
-uint64_t itable_lookup_add(struct itable *t, struct inode *i);
-void itable_forget(struct itable *t, uint64_t nodeid, uint64_t n);
-
-/*
- * The same so that a crash in the middle is made good: the new count goes to
- * *count, then `state` to *where, then the count into the table. Whoever finds
- * `state` there sets the count with itable_lookup_set().
- */
-void itable_lookup_commit(struct itable *t, uint64_t nodeid, uint64_t *count,
-			  _Atomic uint32_t *where, uint32_t state);
-void itable_lookup_set(struct itable *t, uint64_t nodeid, uint64_t count);
-
 uint32_t itable_index(const struct itable *t, const struct inode *i);
 uint64_t itable_nodeid(const struct itable *t, const struct inode *i);
 uint32_t itable_flags(const struct itable *t, const struct inode *i);

@@ -61,7 +61,7 @@ struct itable {
 	uint32_t n_inodes;
 	uint64_t n_lookups;
 	uint64_t moves;
-	bool suspects;	 /* some inode is one */
+	bool suspects; /* some inode is one */
 	void (*on_suspect)(void);
 	uint32_t moving; /* the first of those between two identities */
 	itable_gone_fn gone;

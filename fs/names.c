@@ -83,7 +83,7 @@ int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 {
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
-	struct xattrs_record rec;
+	struct xattrs_record rec = { .ino = 0 };
 	struct slot_note note = { .kind = SLOT_LINK_UP };
 	const struct slot_note *before = slot_before(SLOT_LINK_UP);
 	enum names_state state;
@@ -140,7 +140,7 @@ static bool must_count_links(const struct names_victim *vi,
 static int find_name(struct names_victim *vi, struct names_dir *d,
 		     const char *name, bool dies)
 {
-	enum names_state state;
+	enum names_state state = NAMES_ABSENT;
 	int r = 0;
 
 	if (dies && (vi->v.flags & INODE_INDEXED))

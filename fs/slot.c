@@ -9,6 +9,7 @@
 #include "fs/base/crash.h"
 #include "fs/base/shm.h"
 #include "fs/htable.h"
+#include "fs/itablecount.h"
 #include "fs/overlay.h"
 
 /*
@@ -197,8 +198,8 @@ void slot_commit(struct overlay *o, const struct iovec *iov, int count)
 	}
 	s->reply_len = (uint32_t)n;
 	if (s->told)
-		itable_lookup_commit(o->inodes, s->told, &s->lookups, &s->state,
-				     SLOT_DONE);
+		itablecount_commit(o->inodes, s->told, &s->lookups, &s->state,
+				   SLOT_DONE);
 	else
 		atomic_store(&s->state, SLOT_DONE);
 	apply(s, o);
@@ -263,7 +264,7 @@ void slot_redo(struct slot_table *t, struct overlay *o)
 		if (atomic_load(&s->state) != SLOT_DONE)
 			continue;
 		if (s->told)
-			itable_lookup_set(o->inodes, s->told, s->lookups);
+			itablecount_set(o->inodes, s->told, s->lookups);
 		apply(s, o);
 	}
 }

@@ -98,7 +98,7 @@ static int ask_layout(const char *program, char *line, size_t len)
 int upgrade_check(const char *program, char *why, size_t len)
 {
 	char line[64] = "";
-	uint32_t layout;
+	uint32_t layout = 0;
 	int r = ask_layout(program, line, sizeof(line));
 
 	if (r == 0 && parse_u32(line, UINT32_MAX, &layout) != 0)

@@ -10,7 +10,7 @@
 #	0 fs/base
 #	1 quota, templates (never one another)
 #	2 fs, fs/proc
-#	3 fs/fuse, fs/session
+#	3 fs/fuse*, fs/recover, fs/worker, fs/keeper, fs/session
 #	4 tools
 #	5 tests, bench
 # Only fs/fuse*.c know libfuse's header. Below the tools nobody ends the
@@ -38,7 +38,8 @@ floor_of()
 	case $1 in
 	fs/base/*) echo 0 ;;
 	quota/* | templates/*) echo 1 ;;
-	fs/fuse*.[ch] | fs/session.[ch]) echo 3 ;;
+	fs/fuse*.[ch] | fs/recover.[ch] | fs/worker.[ch] | fs/keeper.[ch] | \
+		fs/session.[ch]) echo 3 ;;
 	fs/*) echo 2 ;;
 	tools/*) echo 4 ;;
 	tests/* | bench/*) echo 5 ;;

@@ -29,7 +29,7 @@
 #define KILL_HELD 10 /* files kept open */
 #define KILL_DEPTH 6
 #define KILL_LOWS 16384	   /* lower files of a process, at most */
-#define KILL_LOW_DIRS 1024 /* and lower directories with something in them */
+#define KILL_LOW_DIRS 4096 /* and lower directories with something in them */
 #define KILL_STABLE 300	   /* names that stay in the directory "many" */
 #define KILL_CHURN 40	   /* and those that come and go */
 #define KILL_SHARED 16	   /* names, locks, mutexes that all fight for */

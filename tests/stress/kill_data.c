@@ -63,7 +63,7 @@ void kill_compare(struct kill_proc *p, int fd, const unsigned char *bytes,
 static void look_fd(struct kill_proc *p, int fd, struct kill_file *f,
 		    const char *path)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (KILL_DO(p, 0, path, fstat(fd, &st)) >= 0)
 		kill_look_file(p, &st, f, path);

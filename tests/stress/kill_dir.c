@@ -197,7 +197,7 @@ static long next_entry(DIR *d, struct dirent **entry)
 
 static unsigned read_all(struct kill_proc *p, DIR *d, struct entry *e)
 {
-	struct dirent *entry;
+	struct dirent *entry = NULL;
 	unsigned n = 0;
 
 	for (;;) {
@@ -233,7 +233,7 @@ static void op_seek(struct kill_proc *p)
 {
 	struct entry e[ENTRIES + 1];
 	DIR *d = open_stream(p);
-	struct dirent *entry;
+	struct dirent *entry = NULL;
 	unsigned n, k;
 
 	if (!d)
@@ -259,7 +259,7 @@ static void op_plus(struct kill_proc *p)
 	struct entry e[ENTRIES + 1];
 	DIR *d = open_stream(p);
 	char path[32];
-	struct stat st;
+	struct stat st = { 0 };
 	unsigned n;
 
 	if (!d)

@@ -16,7 +16,7 @@ struct killer {
 	pid_t worker, prober;
 	uint64_t began, counted; /* when hits began and ended to be counted */
 	uint64_t counted_hits[KILLER_PAIRS];
-	uint32_t tried[KILLER_PAIRS];
+	uint32_t turns[KILLER_PAIRS];
 };
 
 void killer_pause(uint64_t ns);

@@ -149,7 +149,7 @@ static void verify(struct kill_proc *p, uint32_t k, bool content)
 	struct kill_low *low = &p->lows[k];
 	struct kill_want w = below(k);
 	char path[KILL_PATH];
-	struct stat st;
+	struct stat st = { 0 };
 
 	kill_pattern(expected, w.size, 0, k);
 	if (low->done)

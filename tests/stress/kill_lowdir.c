@@ -49,7 +49,7 @@ static int content_of(const char *dir, const char *file, unsigned j, char *path,
 
 static unsigned dirs_of(unsigned lows)
 {
-	return lows / 16 < KILL_LOW_DIRS ? lows / 16 : KILL_LOW_DIRS;
+	return lows / 4 < KILL_LOW_DIRS ? lows / 4 : KILL_LOW_DIRS;
 }
 
 int kill_lowdir_fill(int top, unsigned procs, unsigned lows)
@@ -280,7 +280,7 @@ static void verify(struct kill_proc *p, unsigned j)
 	const char *const paths[] = {
 		[AT_D] = d.d, [AT_E] = d.e, [AT_IN] = d.in
 	};
-	struct stat st;
+	struct stat st = { 0 };
 
 	for (unsigned at = AT_D; at <= AT_IN && !p->broken; at++) {
 		bool full = changes[done].full == at;
@@ -339,6 +339,6 @@ void kill_lowdir_check(struct kill_proc *p)
 }
 
 const struct kill_op kill_lowdir_ops[] = {
-	{ "lowdir", 4, op_lowdir },
+	{ "lowdir", 8, op_lowdir },
 	{ NULL, 0, NULL },
 };

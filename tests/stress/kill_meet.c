@@ -315,7 +315,7 @@ static void check_locks(struct kill_proc *p)
 static void check_hub(struct kill_proc *p)
 {
 	unsigned links = 1;
-	struct stat st;
+	struct stat st = { 0 };
 
 	for (unsigned n = 0; n < kill_state->procs; n++)
 		for (unsigned k = 0; k < KILL_SHARED; k++)

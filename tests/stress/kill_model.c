@@ -208,7 +208,7 @@ static void look_other(struct kill_proc *p, const struct stat *st,
 void kill_look(struct kill_proc *p, const struct kill_place *at)
 {
 	struct kill_node *n = &p->nodes[at->node];
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (KILL_DO(p, at->node ? 0 : ENOENT, at->path,
 		    fstatat(p->dir, at->path, &st, AT_SYMLINK_NOFOLLOW)) < 0)

@@ -137,7 +137,7 @@ static void op_name(struct kill_proc *p)
 static void look_held(struct kill_proc *p, struct kill_held *h,
 		      const char *name)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (KILL_DO(p, 0, name, fstat(h->fd, &st)) >= 0)
 		kill_look_file(p, &st, &p->files[h->file], name);

@@ -38,7 +38,7 @@ static bool is_reached(const struct killer *k, unsigned pair)
 	return hits(k, pair) != 0;
 }
 
-/* The next pair of point and opcode: one of those that were armed least. */
+/* The next pair of point and opcode: one of those that had the fewest turns. */
 static unsigned pick_pair(struct killer *k)
 {
 	unsigned best = KILLER_PAIRS,
@@ -48,7 +48,7 @@ static unsigned pick_pair(struct killer *k)
 		unsigned pair = (from + n) % KILLER_PAIRS;
 
 		if (is_reached(k, pair) &&
-		    (best == KILLER_PAIRS || k->tried[pair] < k->tried[best]))
+		    (best == KILLER_PAIRS || k->turns[pair] < k->turns[best]))
 			best = pair;
 	}
 	return best;
@@ -80,7 +80,7 @@ static void arm(struct killer *k, unsigned pair)
 	unsigned where = pair / CRASH_OPCODES, opcode = pair % CRASH_OPCODES;
 	bool kill_too = needs_kill(pair);
 
-	k->tried[pair]++;
+	k->turns[pair]++;
 	atomic_store(&kill_state->point, (uint64_t)opcode << 16 | (where + 1));
 	if (is_recovery(where))
 		opcode = 0;
@@ -123,6 +123,8 @@ bool killer_point(struct killer *k)
 		return needs_kill(pair) ? killer_wait_answer(k, clock_now())
 					: killer_random(k);
 	}
+	/* a turn in vain is half a turn */
+	k->turns[pair]++;
 	then = clock_now();
 	if (kill_chance(&k->self, 4))
 		again_in_recovery(k);

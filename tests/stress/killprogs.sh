@@ -51,7 +51,7 @@ killing_end()
 	KILLER=''
 	k_tell "$W/kill.log"
 	k_result "$1-is-served # $(k_kills) kills" "$status" "see above"
-	"$KILL" report state="$W/state" | grep 'next answer' | sed 's/^/#/'
+	"$KILL" report state="$W/state" | grep 'next answer'
 	k_result "$1-was-killed" $(($(k_kills) < 3)) "$(k_kills) kills only"
 }
 

@@ -44,6 +44,7 @@ static const struct {
 	{ "ids", test_ids_suite },
 	{ "iomode", test_iomode_suite },
 	{ "itable", test_itable_suite },
+	{ "itablemove", test_itablemove_suite },
 	{ "lock", test_lock_suite },
 	{ "log", test_log_suite },
 	{ "lookup", test_lookup_suite },

@@ -14,6 +14,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/itable.h"
+#include "fs/itablecount.h"
 #include "fs/itableset.h"
 
 static struct itable *t;
@@ -100,8 +101,8 @@ START_TEST(the_root_stays)
 	set_up();
 	ck_assert_uint_eq(count(), 1);
 	ck_assert_uint_eq(lookups(), 1);
-	itable_forget(t, ITABLE_ROOT, 1);
-	itable_forget(t, ITABLE_ROOT, UINT64_MAX);
+	itablecount_forget(t, ITABLE_ROOT, 1);
+	itablecount_forget(t, ITABLE_ROOT, UINT64_MAX);
 	root = itable_get(t, ITABLE_ROOT);
 	ck_assert_ptr_nonnull(root);
 	ck_assert_uint_eq(itable_nodeid(t, root), ITABLE_ROOT);
@@ -126,26 +127,26 @@ START_TEST(forgetting_frees)
 
 	set_up();
 	i = add(7, ITABLE_ROOT, "seven");
-	id = itable_lookup_add(t, i);
-	ck_assert_uint_eq(itable_lookup_add(t, i), id);
+	id = itablecount_add(t, i);
+	ck_assert_uint_eq(itablecount_add(t, i), id);
 	itable_unpin(t, i);
 	ck_assert_uint_eq(lookups(), 3);
-	itable_forget(t, id, 1);
+	itablecount_forget(t, id, 1);
 	ck_assert(known(id));
-	itable_forget(t, id + (1ull << 32), 1);
+	itablecount_forget(t, id + (1ull << 32), 1);
 	ck_assert(known(id));
-	itable_forget(t, id, 1);
+	itablecount_forget(t, id, 1);
 	ck_assert(!known(id));
 	ck_assert_ptr_null(itable_find(t, &key));
 	ck_assert_uint_eq(count(), 1);
 	ck_assert_uint_eq(lookups(), 1);
-	itable_forget(t, id, 1);
+	itablecount_forget(t, id, 1);
 	ck_assert_uint_eq(lookups(), 1);
 
 	/* More than was counted takes no more than was counted. */
 	i = add(8, ITABLE_ROOT, "eight");
-	id = itable_lookup_add(t, i);
-	itable_forget(t, id, 1000);
+	id = itablecount_add(t, i);
+	itablecount_forget(t, id, 1000);
 	ck_assert(known(id));
 	itable_unpin(t, i);
 	ck_assert(!known(id));
@@ -165,15 +166,15 @@ START_TEST(children_pin_their_parents)
 	for (unsigned n = 0; n < DEPTH; n++) {
 		struct inode *i = add(100 + n, parent, "d");
 
-		ids[n] = itable_lookup_add(t, i);
+		ids[n] = itablecount_add(t, i);
 		parent = itable_index(t, i);
 		itable_unpin(t, i);
 	}
 	for (unsigned n = 0; n < DEPTH - 1; n++)
-		itable_forget(t, ids[n], 1);
+		itablecount_forget(t, ids[n], 1);
 	ck_assert_uint_eq(count(), DEPTH + 1);
 	ck_assert(known(ids[0]));
-	itable_forget(t, ids[DEPTH - 1], 1);
+	itablecount_forget(t, ids[DEPTH - 1], 1);
 	ck_assert_uint_eq(count(), 1);
 	for (unsigned n = 0; n < DEPTH; n++)
 		ck_assert(!known(ids[n]));
@@ -266,54 +267,6 @@ START_TEST(one_identity_one_inode)
 }
 END_TEST
 
-/* Whoever asked the layers during a copy-up has the one or the other name. */
-START_TEST(a_copy_up_meets_those_who_look)
-{
-	struct ref low = ref_of(1, 50), up = ref_of(0, 60);
-	struct itable_seed below = { .ino = 50,
-				     .parent = ITABLE_ROOT,
-				     .type = S_IFREG,
-				     .upper = REF_NONE,
-				     .lower = &low,
-				     .n_lower = 1,
-				     .name = "f" };
-	struct itable_seed above = { .ino = 50,
-				     .parent = ITABLE_ROOT,
-				     .type = S_IFREG,
-				     .flags = INODE_UPPER | INODE_RECORD,
-				     .upper = up,
-				     .name = "f" };
-	struct inode *i, *j;
-
-	set_up();
-	i = add(50, ITABLE_ROOT, "f");
-	below.moves = above.moves = itable_moves(t);
-	itable_move_begin(t, i);
-	ck_assert_int_eq(itable_intern(t, &below, &j), 0);
-	ck_assert_ptr_eq(i, j);
-	itable_unpin(t, j);
-	ck_assert_int_eq(itable_intern(t, &above, &j), 0);
-	ck_assert_ptr_eq(i, j);
-	itable_unpin(t, j);
-	lock_acquire(&i->lock);
-	ck_assert_int_eq(itableset_upper_locked(t, i, &up), 0);
-	lock_release(&i->lock);
-	itable_move_end(t, i);
-
-	/* Too late: what was below has moved on. */
-	j = NULL;
-	ck_assert_int_eq(itable_intern(t, &below, &j), -EAGAIN);
-	ck_assert_ptr_null(j);
-	ck_assert_uint_eq(count(), 2);
-	ck_assert_int_eq(itable_intern(t, &above, &j), 0);
-	ck_assert_ptr_eq(i, j);
-	itable_unpin(t, j);
-	itable_unpin(t, i);
-	ck_assert_uint_eq(count(), 1);
-	itable_free(t);
-}
-END_TEST
-
 /* The same record again and again, and never the same number. */
 START_TEST(numbers_are_never_used_twice)
 {
@@ -323,13 +276,13 @@ START_TEST(numbers_are_never_used_twice)
 	set_up();
 	for (unsigned n = 0; n < 20000; n++) {
 		struct inode *i = add(1000 + n % 3, ITABLE_ROOT, "n");
-		uint64_t id = itable_lookup_add(t, i);
+		uint64_t id = itablecount_add(t, i);
 
 		same_index += (uint32_t)id == (uint32_t)last;
 		ck_assert_uint_gt(id >> 32, last >> 32);
 		last = id;
 		itable_unpin(t, i);
-		itable_forget(t, id, 1);
+		itablecount_forget(t, id, 1);
 		ck_assert(!known(id));
 	}
 	/* Else this has shown nothing. */
@@ -546,13 +499,13 @@ START_TEST(memory_of_many_and_of_none)
 
 		snprintf(name, sizeof(name), "a-usual-file-%06u", n);
 		i = add(10 + n, ITABLE_ROOT, name);
-		ids[n] = itable_lookup_add(t, i);
+		ids[n] = itablecount_add(t, i);
 		itable_unpin(t, i);
 	}
 	ck_assert_uint_gt(memory(), MANY * 64);
 	ck_assert_uint_lt(memory(), 20u << 20);
 	for (unsigned n = 0; n < MANY; n++)
-		itable_forget(t, ids[(n * 7919ull) % MANY], 1);
+		itablecount_forget(t, ids[(n * 7919ull) % MANY], 1);
 	ck_assert_uint_eq(count(), 1);
 	ck_assert_uint_lt(memory(), one + (128u << 10));
 	itable_free(t);
@@ -592,7 +545,7 @@ static void *churn(void *arg)
 		snprintf(name, sizeof(name), "n%u", n % 50);
 		i = add(1000 + (unsigned)rand_r(&seed) % KEYS,
 			itable_index(t, dir), name);
-		id = itable_lookup_add(t, i);
+		id = itablecount_add(t, i);
 		itable_view(t, i, &v);
 		ck_assert_uint_eq(v.nodeid, id);
 		ck_assert_uint_ge(v.ino, 1000);
@@ -603,7 +556,7 @@ static void *churn(void *arg)
 			lock_release(&i->lock);
 		}
 		itable_unpin(t, i);
-		itable_forget(t, id, 1);
+		itablecount_forget(t, id, 1);
 	}
 	return NULL;
 }
@@ -635,7 +588,6 @@ Suite *test_itable_suite(void)
 	tcase_add_test(c, children_pin_their_parents);
 	tcase_add_test(c, a_rename_moves_the_pin);
 	tcase_add_test(c, one_identity_one_inode);
-	tcase_add_test(c, a_copy_up_meets_those_who_look);
 	tcase_add_test(c, numbers_are_never_used_twice);
 	tcase_add_test(c, names_and_lowers_of_every_length);
 	tcase_add_test(c, pinned_refs_are_closed);

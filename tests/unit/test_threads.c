@@ -19,6 +19,7 @@
 #include "fs/create.h"
 #include "fs/dirsnap.h"
 #include "fs/file.h"
+#include "fs/itablecount.h"
 #include "fs/lookup.h"
 #include "fs/remove.h"
 #include "tests/unit/ovl.h"
@@ -76,7 +77,7 @@ static void *copy_up_together(void *arg)
 			errors[n][self] = err;
 			continue;
 		}
-		nodeids[n][self] = itable_lookup_add(v.o->inodes, i);
+		nodeids[n][self] = itablecount_add(v.o->inodes, i);
 		err = file_open(v.o, i, O_RDWR, false, &f);
 		if (err == 0) {
 			err = file_write(v.o, f.fh, &byte, 1, (off_t)self) == 1
@@ -113,7 +114,7 @@ START_TEST(looked_up_and_copied_up_at_once)
 		}
 		ck_assert_str_eq(ovl_read(&v, name, buf), "ABCDend");
 		for (unsigned k = 0; k < THREADS; k++)
-			itable_forget(v.o->inodes, nodeids[n][k], 1);
+			itablecount_forget(v.o->inodes, nodeids[n][k], 1);
 	}
 	ovl_check_idle(&v);
 	ovl_again(&v);
@@ -247,10 +248,10 @@ static void *any_of_it(void *arg)
 		}
 		i = ovl_walk(&v, name, NULL, &err);
 		ck_assert_msg(i != NULL, "%s: %s", name, strerror(-err));
-		id = itable_lookup_add(v.o->inodes, i);
+		id = itablecount_add(v.o->inodes, i);
 		one_thing(&seed, i);
 		ovl_put_back(&v, i);
-		itable_forget(v.o->inodes, id, 1);
+		itablecount_forget(v.o->inodes, id, 1);
 	}
 	return NULL;
 }

@@ -62,6 +62,7 @@ Suite *test_htable_suite(void);
 Suite *test_ids_suite(void);
 Suite *test_iomode_suite(void);
 Suite *test_itable_suite(void);
+Suite *test_itablemove_suite(void);
 Suite *test_lock_suite(void);
 Suite *test_log_suite(void);
 Suite *test_lookup_suite(void);
