@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/itable.h"
 #include "fs/itablecount.h"
 #include "fs/itableset.h"
 
