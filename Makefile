@@ -39,14 +39,41 @@ endif
 # fs/base (F0)
 BASE += arena
 BASE += creds
+BASE += digest
 BASE += fdio
 BASE += lock
 BASE += log
 BASE += parse
+BASE += rmtree
 BASE += shm
 BASE += slots
+BASE += store
 BASE += strbuf
+BASE += u64map
 BASE += xattrio
+
+# templates (F1)
+TEMPLATES += catalog
+TEMPLATES += content
+TEMPLATES += diff
+TEMPLATES += export
+TEMPLATES += freeze
+TEMPLATES += gc
+TEMPLATES += import
+TEMPLATES += importdir
+TEMPLATES += importimage
+TEMPLATES += importtar
+TEMPLATES += index
+TEMPLATES += node
+TEMPLATES += object
+TEMPLATES += paxacl
+TEMPLATES += pipeline
+TEMPLATES += seal
+TEMPLATES += staging
+TEMPLATES += tree
+TEMPLATES += usage
+TEMPLATES += verify
+TEMPLATES += why
 
 # fs (F2, and fuse, session: F3)
 FS += attr
@@ -93,7 +120,14 @@ FS += workdir
 FS += xattrs
 
 # tools (F4): the programs, then what each is made of
-PROGRAMS := vefsd
+PROGRAMS += vefs
+vefs_SRC += tools/vefs.c
+vefs_SRC += tools/cmd_template.c
+vefs_SRC += tools/cmd_template_import.c
+vefs_SRC += tools/cmd_template_keep.c
+vefs_SRC += tools/cmd_template_look.c
+vefs_SRC += tools/progress.c
+PROGRAMS += vefsd
 vefsd_SRC += tools/vefsd.c
 
 # other names of a program: NAME:PROGRAM
@@ -195,6 +229,7 @@ PKG_CONFIG := PKG_CONFIG_PATH='$(CURDIR)/build/deps/lib/pkgconfig:$(PKG_CONFIG_P
 pkg = $(eval $(1) := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) $(2) $(3))))$($(1))
 FUSE_CFLAGS = $(call pkg,FUSE_CFLAGS,--cflags,fuse3)
 FUSE_LIBS = $(call pkg,FUSE_LIBS,--libs,fuse3)
+STORE_LIBS = $(call pkg,STORE_LIBS,--libs,lmdb libxxhash libarchive jansson nettle)
 CHECK_CFLAGS = $(call pkg,CHECK_CFLAGS,--cflags,check)
 CHECK_LIBS = $(call pkg,CHECK_LIBS,--libs,check)
 
@@ -203,7 +238,7 @@ ALL_CFLAGS = -std=gnu11 $(FLAGS_$(D)) -fPIE -fstack-protector-strong \
 	-fno-strict-aliasing -fno-common -pthread $(WARNINGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread $(LINK_$(D)) -Wl,-z,relro,-z,now -Wl,--as-needed \
 	$(LDFLAGS)
-LIBS = $(FUSE_LIBS)
+LIBS = $(FUSE_LIBS) $(STORE_LIBS)
 
 # ---- building --------------------------------------------------------------
 
@@ -211,7 +246,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-4s %s\n' $(1) '$(2)')
 
 lib := $(B)/obj/libvefs.a
-lib_src := $(BASE:%=fs/base/%.c) $(FS:%=fs/%.c)
+lib_src := $(BASE:%=fs/base/%.c) $(TEMPLATES:%=templates/%.c) $(FS:%=fs/%.c)
 unit_src := $(UNIT:%=tests/unit/%.c)
 single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c)
 program_src := $(foreach p,$(PROGRAMS) $(HELPERS),$($(p)_SRC))

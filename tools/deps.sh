@@ -19,10 +19,13 @@ set -eu
 
 PKG_build='
 build-essential
+libarchive-dev
 libcap-dev
+libjansson-dev
 liblmdb-dev
 libxxhash-dev
 meson
+nettle-dev
 ninja-build
 patch
 pkg-config
@@ -32,11 +35,13 @@ acl
 attr
 btrfs-progs
 busybox-static
+bzip2
 check
 debian-archive-keyring
 e2fsprogs
 fuse3
 git
+libarchive-tools
 libcap2-bin
 mmdebstrap
 procps
@@ -46,6 +51,7 @@ strace
 util-linux
 xfsprogs
 xz-utils
+zstd
 '
 PKG_bench='
 fuse-overlayfs
