@@ -11,6 +11,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/base/parse.h"
+#include "fs/base/smallfile.h"
 #include "templates/catalogpriv.h"
 #include "templates/staging.h"
 
@@ -53,46 +54,7 @@ void catalog_free(struct catalog *c)
 	free(c);
 }
 
-/* ---- small files --------------------------------------------------------- */
-
-int catalogpriv_read(int dir, const char *name, char *text, size_t size)
-{
-	_cleanup_close_ int fd = fdio_openat(dir, name, O_RDONLY, 0);
-	ssize_t n;
-
-	if (fd < 0)
-		return fd;
-	n = fdio_pread_full(fd, text, size - 1, 0);
-	if (n < 0)
-		return (int)n;
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return 0;
-}
-
-int catalogpriv_write(int dir, const char *name, const char *text)
-{
-	_cleanup_close_ int fd = -1;
-	size_t len = strlen(text);
-	char temp[64];
-	ssize_t n;
-
-	snprintf(temp, sizeof(temp), "%s.new", name);
-	fd = openat(dir, temp,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
-	if (fd < 0)
-		return -errno;
-	n = fdio_pwrite_full(fd, text, len, 0);
-	if (n < 0)
-		return (int)n;
-	if ((size_t)n < len)
-		return -ENOSPC;
-	if (fsync(fd) < 0 || renameat(dir, temp, dir, name) < 0 ||
-	    fsync(dir) < 0)
-		return -errno;
-	return 0;
-}
+/* ---- locks --------------------------------------------------------------- */
 
 int catalogpriv_flock(struct catalog *c, const char *name, int how,
 		      struct why *why)
@@ -120,7 +82,7 @@ static int check_version(struct catalog *c, struct why *why)
 {
 	char text[64];
 	uint32_t format;
-	int r = catalogpriv_read(c->dir, "version", text, sizeof(text));
+	int r = smallfile_read(c->dir, "version", text, sizeof(text));
 
 	if (r == -ENOENT)
 		return r;
@@ -221,12 +183,12 @@ static int make(struct catalog *c, struct why *why)
 	if (r == 0)
 		r = object_init(c->objects);
 	if (r == 0)
-		r = catalogpriv_write(c->dir, "epoch", "1\n");
+		r = smallfile_write(c->dir, "epoch", "1\n");
 	if (r == 0 && syncfs(c->dir) < 0)
 		r = -errno;
 	snprintf(text, sizeof(text), VERSION_TEXT "%u\n", CATALOG_FORMAT);
 	if (r == 0)
-		r = catalogpriv_write(c->dir, "version", text);
+		r = smallfile_write(c->dir, "version", text);
 	return r < 0 ? why_sys(why, r, "making the store %s", c->root) : 0;
 }
 

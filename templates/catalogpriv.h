@@ -16,9 +16,4 @@ struct catalog {
 int catalogpriv_flock(struct catalog *c, const char *name, int how,
 		      struct why *why);
 
-/* Replace a small file in `dir` by a rename, synced. */
-int catalogpriv_write(int dir, const char *name, const char *text);
-/* Its text, at most size - 1 bytes. */
-int catalogpriv_read(int dir, const char *name, char *text, size_t size);
-
 #endif

@@ -118,7 +118,7 @@ static int order(const struct cursor *a, const struct cursor *b)
 static int put(struct diff *d, const char *path, const uint64_t ino[2])
 {
 	uint64_t dirs[2] = { 0, 0 };
-	struct node n[2];
+	struct node n[2] = { 0 };
 	unsigned what;
 	int r;
 
@@ -142,7 +142,7 @@ static int put(struct diff *d, const char *path, const uint64_t ino[2])
 
 static int merge(struct diff *d, struct strbuf *path)
 {
-	struct cursor c[2];
+	struct cursor c[2] = { 0 };
 	size_t len = path->len;
 	int r = 0;
 
@@ -154,8 +154,8 @@ static int merge(struct diff *d, struct strbuf *path)
 	while (r == 0 && (c[0].name || c[1].name)) {
 		int o = order(&c[0], &c[1]);
 		const struct cursor *low = o <= 0 ? &c[0] : &c[1];
-		uint64_t ino[2] = { o <= 0 ? c[0].ino : 0,
-				    o >= 0 ? c[1].ino : 0 };
+		const uint64_t ino[2] = { o <= 0 ? c[0].ino : 0,
+					  o >= 0 ? c[1].ino : 0 };
 
 		if (len > 1)
 			strbuf_putc(path, '/');

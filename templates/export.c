@@ -328,6 +328,8 @@ static int run(struct export *x, int fd)
 	if (!x->a || !x->e)
 		return -ENOMEM;
 	archive_write_set_format_pax(x->a);
+	/* once, in the form that all know */
+	archive_write_set_options(x->a, "pax:xattrheader=SCHILY");
 	archive_write_add_filter_none(x->a);
 	archive_write_set_bytes_per_block(x->a, 256 * 1024);
 	archive_write_set_bytes_in_last_block(x->a, 10240);

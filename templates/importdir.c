@@ -12,6 +12,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/u64map.h"
 #include "fs/base/xattrio.h"
+#include "templates/treepath.h"
 
 /*
  * Directories yet to be read stand on a stack, by path below the root, so that
@@ -242,7 +243,7 @@ static int put_inode(struct walk *w, uint64_t dir, int fd, const char *path)
 	if (r < 0)
 		return failed(w, r, path);
 	r = *name ? tree_add_at(w->im->tree, dir, name, &n, &ino)
-		  : tree_add(w->im->tree, "", &n, &ino);
+		  : treepath_add(w->im->tree, "", &n, &ino);
 	if (r == 0 && st.st_nlink > 1 && !S_ISDIR(st.st_mode))
 		r = remember(w, &st, ino);
 	if (r == 0 && S_ISREG(st.st_mode))

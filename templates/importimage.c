@@ -159,7 +159,7 @@ static int read_json(struct image *g, const char *path, const char *hex,
 static int put_layer(struct image *g, const char *path, const char *hex)
 {
 	_cleanup_close_ int fd = open_file(g, path);
-	struct sha256_ctx sum;
+	struct sha256_ctx sum = { 0 };
 	struct importtar_source s = {
 		.fd = fd,
 		.name = path,
@@ -241,7 +241,7 @@ static int put_layers(struct image *g, const json_t *manifest)
 {
 	const json_t *layers = json_object_get(manifest, "layers");
 	size_t n = json_array_size(layers);
-	const char *hex;
+	const char *hex = NULL;
 	char path[128];
 	int r = blob_of(g, json_object_get(manifest, "config"), path, &hex);
 
@@ -442,7 +442,7 @@ static int unpack_failed(struct image *g, int r, const char *path)
 static int unpack_one(struct image *g, struct archive *a,
 		      struct archive_entry *e)
 {
-	const char *path = archive_entry_pathname(e), *name = NULL;
+	const char *path = archive_entry_pathname(e), *name = "";
 	const char *link = archive_entry_symlink(e);
 	_cleanup_close_ int fd = -1, parent = -1;
 

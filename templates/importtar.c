@@ -9,10 +9,13 @@
 
 #include "fs/base/cleanup.h"
 #include "templates/paxacl.h"
+#include "templates/treepath.h"
 
 /*
- * Names come out of libarchive by way of the thread's locale: it is UTF-8
- * while we read, where names that are not UTF-8 stay the bytes they are.
+ * Names come out of libarchive by way of the thread's locale. It is "C" while
+ * we read: what is not ASCII cannot be converted to that, and libarchive then
+ * leaves the bytes as they are. In a UTF-8 locale it would compose accents,
+ * and two names might become one.
  *
  * A tar without the end mark was cut off: libarchive would not say so, if it
  * was cut between two entries.
@@ -285,8 +288,9 @@ static int put_mark(struct import *im, const char *path)
 		return 0;
 	strbuf_add(&of, path, (size_t)(last - path));
 	if (!strcmp(last, OPAQUE)) {
-		r = strbuf_error(&of) ? -ENOMEM
-				      : tree_opaque(im->tree, strbuf_get(&of));
+		r = strbuf_error(&of)
+			    ? -ENOMEM
+			    : treepath_opaque(im->tree, strbuf_get(&of));
 		return r < 0 ? r : 1;
 	}
 	/* other names of that kind are a storage driver's own */
@@ -294,7 +298,7 @@ static int put_mark(struct import *im, const char *path)
 		return 1;
 	strbuf_puts(&of, last + strlen(WHITEOUT));
 	r = strbuf_error(&of) ? -ENOMEM
-			      : tree_whiteout(im->tree, strbuf_get(&of));
+			      : treepath_whiteout(im->tree, strbuf_get(&of));
 	return r < 0 ? r : 1;
 }
 
@@ -305,7 +309,7 @@ static int put_entry(struct import *im, const struct importtar_source *src,
 	const char *path = archive_entry_pathname(e);
 	const char *link = archive_entry_hardlink(e);
 	struct node n;
-	uint64_t ino;
+	uint64_t ino = 0;
 	int r;
 
 	if (!path)
@@ -316,13 +320,21 @@ static int put_entry(struct import *im, const struct importtar_source *src,
 	if (r)
 		return r < 0 ? r : 0;
 	if (link)
-		return tree_link(im->tree, path, link);
+		return treepath_link(im->tree, path, link);
 	r = get_node(im, e, &n, s);
 	if (r == 0)
-		r = tree_add(im->tree, path, &n, &ino);
+		r = treepath_add(im->tree, path, &n, &ino);
 	if (r == 0 && S_ISREG(n.mode))
 		r = put_data(im, a, e, ino, src->name);
 	return r;
+}
+
+/* The warning that a name was left as it is, which is what we want. */
+static bool is_about_names(struct archive *a)
+{
+	const char *text = archive_error_string(a);
+
+	return !text || strstr(text, "can't be converted");
 }
 
 static int read_all(struct import *im, const struct importtar_source *src,
@@ -338,7 +350,7 @@ static int read_all(struct import *im, const struct importtar_source *src,
 			break;
 		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
 			return damaged(im, src->name, a);
-		if (got == ARCHIVE_WARN)
+		if (got == ARCHIVE_WARN && !is_about_names(a))
 			importpriv_warn(im, "%s: %s", src->name,
 					archive_error_string(a));
 		r = put_entry(im, src, a, e, s);
@@ -379,8 +391,8 @@ static int drain(struct import *im, const struct importtar_source *src)
 
 int importtar_read(struct import *im, const struct importtar_source *s)
 {
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-	locale_t old = uselocale(utf8);
+	locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	locale_t old = uselocale(plain);
 	struct scratch scratch = { 0 };
 	struct archive *a;
 	int r = importtar_open(im, s, &a);
@@ -392,8 +404,8 @@ int importtar_read(struct import *im, const struct importtar_source *s)
 	if (r == 0)
 		r = drain(im, s);
 	uselocale(old);
-	if (utf8)
-		freelocale(utf8);
+	if (plain)
+		freelocale(plain);
 	node_xattrs_free(&scratch.xattrs);
 	strbuf_free(&scratch.sorted);
 	strbuf_free(&scratch.acl);

@@ -14,6 +14,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/parse.h"
 #include "fs/base/rmtree.h"
+#include "fs/base/smallfile.h"
 #include "templates/catalogpriv.h"
 
 /*
@@ -31,7 +32,7 @@
 static int read_epoch(int dir, uint64_t *epoch)
 {
 	char text[32];
-	int r = catalogpriv_read(dir, "epoch", text, sizeof(text));
+	int r = smallfile_read(dir, "epoch", text, sizeof(text));
 
 	if (r < 0)
 		return r;
@@ -43,7 +44,7 @@ static int write_epoch(int dir, uint64_t epoch)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)epoch);
-	return catalogpriv_write(dir, "epoch", text);
+	return smallfile_write(dir, "epoch", text);
 }
 
 /* Without a sync: it need not outlive us. */

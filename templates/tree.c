@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fs/base/cleanup.h"
+#include "templates/treepriv.h"
 
 /*
  * Invariants: every name leads to a node; a directory has one name (the root
@@ -20,21 +21,6 @@
 
 #define BATCH 2000u
 #define MAP_SIZE ((size_t)1 << 36)
-#define PATH_MAX_BYTES 65536u
-
-struct tree {
-	struct store *store;
-	struct store_txn *txn;
-	struct why *why;
-	struct tree_limits limits;
-	uint64_t next_ino, entries, devices;
-	unsigned changes;
-	uint16_t layer;
-	struct strbuf bytes;
-	/* the directory of the last path */
-	struct strbuf last_path;
-	uint64_t last_dir;
-};
 
 static int step(struct tree *t)
 {
@@ -60,7 +46,7 @@ static int get_node(struct tree *t, uint64_t ino, struct node *n)
 	return r < 0 ? r : node_decode(value.data, value.len, n);
 }
 
-static int put_node(struct tree *t, uint64_t ino, const struct node *n)
+int treepriv_put_node(struct tree *t, uint64_t ino, const struct node *n)
 {
 	uint8_t key[8];
 	int r = node_encode(n, &t->bytes);
@@ -81,8 +67,8 @@ static int del_node(struct tree *t, uint64_t ino)
 	return store_del(t->txn, TREE_NODES, STORE_BYTES(key, 8));
 }
 
-static int get_name(struct tree *t, uint64_t dir, const char *name, size_t len,
-		    struct node_dirent *d)
+int treepriv_get_name(struct tree *t, uint64_t dir, const char *name,
+		      size_t len, struct node_dirent *d)
 {
 	struct store_bytes value;
 	uint8_t key[NODE_KEY_MAX];
@@ -93,8 +79,8 @@ static int get_name(struct tree *t, uint64_t dir, const char *name, size_t len,
 	return r < 0 ? r : node_dirent_decode(value.data, value.len, d);
 }
 
-static int put_name(struct tree *t, uint64_t dir, const char *name, size_t len,
-		    const struct node_dirent *d)
+int treepriv_put_name(struct tree *t, uint64_t dir, const char *name,
+		      size_t len, const struct node_dirent *d)
 {
 	uint8_t key[NODE_KEY_MAX], value[NODE_DIRENT_BYTES];
 	int r;
@@ -113,6 +99,8 @@ static int del_name(struct tree *t, uint64_t dir, const char *name, size_t len)
 	return store_del(t->txn, TREE_DIRENTS,
 			 STORE_BYTES(key, node_key(dir, name, len, key)));
 }
+
+const struct node treepriv_implied = { .mode = S_IFDIR | 0755 };
 
 /* ---- removing ------------------------------------------------------------ */
 
@@ -165,7 +153,7 @@ static int unlink_node(struct tree *t, uint64_t ino)
 	if (n.nlink <= 1)
 		return del_node(t, ino);
 	n.nlink--;
-	return put_node(t, ino, &n);
+	return treepriv_put_node(t, ino, &n);
 }
 
 static int push(struct strbuf *stack, uint64_t ino)
@@ -211,8 +199,8 @@ static int remove_dir(struct tree *t, uint64_t dir)
 	return r;
 }
 
-static int remove_name(struct tree *t, uint64_t dir, const char *name,
-		       size_t len, const struct node_dirent *d)
+int treepriv_remove_name(struct tree *t, uint64_t dir, const char *name,
+			 size_t len, const struct node_dirent *d)
 {
 	int r = del_name(t, dir, name, len);
 
@@ -223,7 +211,7 @@ static int remove_name(struct tree *t, uint64_t dir, const char *name,
 }
 
 /* Everything in `dir` that came with layers below is gone. */
-static int prune(struct tree *t, uint64_t dir)
+int treepriv_prune(struct tree *t, uint64_t dir)
 {
 	_cleanup_strbuf_ struct strbuf stack = STRBUF_INIT;
 	int r = push(&stack, dir);
@@ -233,7 +221,8 @@ static int prune(struct tree *t, uint64_t dir)
 
 		while ((r = next_child(t, dir, &c)) == 0) {
 			if (c.d.layer < t->layer)
-				r = remove_name(t, dir, c.name, c.len, &c.d);
+				r = treepriv_remove_name(t, dir, c.name, c.len,
+							 &c.d);
 			else if (c.d.type == DT_DIR)
 				r = push(&stack, c.d.ino);
 			if (r < 0)
@@ -247,7 +236,7 @@ static int prune(struct tree *t, uint64_t dir)
 
 /* ---- adding -------------------------------------------------------------- */
 
-static int count(struct tree *t, const struct node *n)
+int treepriv_count(struct tree *t, const struct node *n)
 {
 	if (++t->entries > t->limits.entries)
 		return why_set(t->why, -E2BIG, "more than %llu entries",
@@ -271,16 +260,16 @@ static int make_way(struct tree *t, uint64_t dir, const char *name,
 			       "'%s' is a directory with entries and comes "
 			       "again as something else (mode %o)",
 			       name, n->mode);
-	return remove_name(t, dir, name, len, old);
+	return treepriv_remove_name(t, dir, name, len, old);
 }
 
-static int add_checked(struct tree *t, uint64_t dir, const char *name,
-		       const struct node *n, uint64_t *ino)
+int treepriv_add(struct tree *t, uint64_t dir, const char *name,
+		 const struct node *n, uint64_t *ino)
 {
 	struct node_dirent d = { 0 };
 	struct node own = *n;
 	size_t len = strlen(name);
-	int r = get_name(t, dir, name, len, &d);
+	int r = treepriv_get_name(t, dir, name, len, &d);
 
 	if (r < 0 && r != -ENOENT)
 		return why_sys(t->why, r, "the staging index");
@@ -299,15 +288,15 @@ static int add_checked(struct tree *t, uint64_t dir, const char *name,
 		d.ino = t->next_ino++;
 	d.type = node_type(n->mode);
 	d.layer = t->layer;
-	r = put_name(t, dir, name, len, &d);
+	r = treepriv_put_name(t, dir, name, len, &d);
 	if (r == 0)
-		r = put_node(t, d.ino, &own);
+		r = treepriv_put_node(t, d.ino, &own);
 	if (r == 0)
 		*ino = d.ino;
 	return r;
 }
 
-static int check_name(struct tree *t, const char *name)
+int treepriv_check_name(struct tree *t, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -325,147 +314,22 @@ static int check_name(struct tree *t, const char *name)
 int tree_add_at(struct tree *t, uint64_t dir, const char *name,
 		const struct node *n, uint64_t *ino)
 {
-	int r = check_name(t, name);
+	int r = treepriv_check_name(t, name);
 
 	if (r == 0)
-		r = count(t, n);
-	return r < 0 ? r : add_checked(t, dir, name, n, ino);
-}
-
-/* ---- paths --------------------------------------------------------------- */
-
-/* A parent that no entry told of. */
-static const struct node implied = { .mode = S_IFDIR | 0755 };
-
-/* Go down to, and keep or make, the directory `name` in *dir. */
-static int enter(struct tree *t, uint64_t *dir, const char *name,
-		 const char *path)
-{
-	struct node_dirent d;
-	int r = check_name(t, name);
-
-	if (r < 0)
-		return r;
-	r = get_name(t, *dir, name, strlen(name), &d);
-	if (r == -ENOENT)
-		return add_checked(t, *dir, name, &implied, dir);
-	if (r < 0)
-		return why_sys(t->why, r, "the staging index");
-	if (d.type != DT_DIR)
-		return why_set(t->why, d.type == DT_LNK ? -ELOOP : -ENOTDIR,
-			       "'%s' lies below '%s', which is %s", path, name,
-			       d.type == DT_LNK ? "a symlink"
-						: "not a directory");
-	if (d.layer != t->layer) {
-		d.layer = t->layer;
-		r = put_name(t, *dir, name, strlen(name), &d);
-	}
-	*dir = d.ino;
-	return r;
-}
-
-/*
- * Split `path` into its directory, which is entered, and its last name, which
- * is left in `copy` at *name; "" for the root.
- */
-static int resolve(struct tree *t, const char *path, struct strbuf *copy,
-		   uint64_t *dir, char **name)
-{
-	char *part, *next, *s;
-	size_t len = strlen(path);
-	int r;
-
-	if (path[0] == '/')
-		return why_set(t->why, -EINVAL,
-			       "'%s' is absolute: make the archive with names "
-			       "relative to the root",
-			       path);
-	if (len >= PATH_MAX_BYTES)
-		return why_set(t->why, -ENAMETOOLONG,
-			       "a path of %zu bytes: '%.64s...'", len, path);
-	r = strbuf_puts(copy, path);
-	if (r < 0)
-		return r;
-	s = copy->s;
-	*dir = NODE_ROOT;
-	*name = s + len;
-	for (part = s; *part; part = next) {
-		next = part + strcspn(part, "/");
-		if (*next)
-			*next++ = '\0';
-		if (!*part || !strcmp(part, "."))
-			continue;
-		if (!strcmp(part, ".."))
-			return why_set(t->why, -EINVAL,
-				       "'%s' leads out of the tree", path);
-		if (**name) {
-			r = enter(t, dir, *name, path);
-			if (r < 0)
-				return r;
-		}
-		*name = part;
-	}
-	return 0;
-}
-
-/* Where the directory part of a path ends that names the same directory again. */
-static size_t dir_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] && strcmp(slash, "/.") && strcmp(slash, "/..")
-		       ? (size_t)(slash - path) + 1
-		       : 0;
-}
-
-int tree_add(struct tree *t, const char *path, const struct node *n,
-	     uint64_t *ino)
-{
-	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
-	size_t part = dir_part(path);
-	uint64_t dir;
-	char *name;
-	int r = count(t, n);
-
-	if (r < 0)
-		return r;
-	if (part && t->last_dir && t->last_path.len == part &&
-	    !memcmp(strbuf_get(&t->last_path), path, part))
-		return strlen(path + part) > NODE_NAME_MAX
-			       ? check_name(t, path + part)
-			       : add_checked(t, t->last_dir, path + part, n,
-					     ino);
-	r = resolve(t, path, &copy, &dir, &name);
-	if (r < 0)
-		return r;
-	if (!*name) {
-		if (!S_ISDIR(n->mode))
-			return why_set(t->why, -ENOTDIR,
-				       "the root ('%s') is not a directory",
-				       path);
-		*ino = NODE_ROOT;
-		return put_node(t, NODE_ROOT, n);
-	}
-	r = check_name(t, name);
-	if (r == 0)
-		r = add_checked(t, dir, name, n, ino);
-	if (r == 0 && part) {
-		strbuf_clear(&t->last_path);
-		t->last_dir = strbuf_add(&t->last_path, path, part) < 0 ? 0
-									: dir;
-	}
-	return r;
+		r = treepriv_count(t, n);
+	return r < 0 ? r : treepriv_add(t, dir, name, n, ino);
 }
 
 int tree_link_at(struct tree *t, uint64_t dir, const char *name, uint64_t ino)
 {
 	struct node_dirent old, d = { .ino = ino, .layer = t->layer };
 	struct node n;
-	int r = check_name(t, name);
+	int r = treepriv_check_name(t, name);
 
 	if (r < 0)
 		return r;
-	r = get_name(t, dir, name, strlen(name), &old);
+	r = treepriv_get_name(t, dir, name, strlen(name), &old);
 	if (r == 0 && old.ino == ino)
 		return 0;
 	if (r < 0 && r != -ENOENT)
@@ -488,62 +352,8 @@ int tree_link_at(struct tree *t, uint64_t dir, const char *name, uint64_t ino)
 			       "'%s' is a hard link to a directory", name);
 	d.type = node_type(n.mode);
 	n.nlink++;
-	r = put_node(t, ino, &n);
-	return r < 0 ? r : put_name(t, dir, name, strlen(name), &d);
-}
-
-/* Find without making anything; *d.ino is 0 for the root's own name. */
-static int find(struct tree *t, const char *path, struct strbuf *copy,
-		uint64_t *dir, const char **name, struct node_dirent *d)
-{
-	char *part, *next;
-	int r = strbuf_puts(copy, path);
-
-	*dir = 0;
-	*name = "";
-	*d = (struct node_dirent){ .ino = NODE_ROOT, .type = DT_DIR };
-	for (part = copy->s; r == 0 && *part; part = next) {
-		next = part + strcspn(part, "/");
-		if (*next)
-			*next++ = '\0';
-		if (!*part || !strcmp(part, "."))
-			continue;
-		if (!strcmp(part, "..") || strlen(part) > NODE_NAME_MAX)
-			return -EINVAL;
-		if (d->type != DT_DIR)
-			return -ENOENT;
-		*dir = d->ino;
-		*name = part;
-		r = get_name(t, *dir, part, strlen(part), d);
-	}
-	return r;
-}
-
-int tree_link(struct tree *t, const char *path, const char *target)
-{
-	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT, other = STRBUF_INIT;
-	struct node_dirent to;
-	const char *found;
-	uint64_t dir;
-	char *name;
-	int r = target[0] == '/' ? -EINVAL
-				 : find(t, target, &other, &dir, &found, &to);
-
-	if (r == -EINVAL)
-		return why_set(t->why, r,
-			       "hard link '%s' points out of the tree, to '%s'",
-			       path, target);
-	if (r == -ENOENT)
-		return why_set(t->why, r,
-			       "hard link '%s' points to '%s', which has not "
-			       "come before it",
-			       path, target);
-	if (r < 0)
-		return why_sys(t->why, r, "the staging index");
-	r = count(t, &(struct node){ 0 });
-	if (r == 0)
-		r = resolve(t, path, &copy, &dir, &name);
-	return r < 0 ? r : tree_link_at(t, dir, name, to.ino);
+	r = treepriv_put_node(t, ino, &n);
+	return r < 0 ? r : treepriv_put_name(t, dir, name, strlen(name), &d);
 }
 
 int tree_set_object(struct tree *t, uint64_t ino, const struct object_put *put)
@@ -557,10 +367,8 @@ int tree_set_object(struct tree *t, uint64_t ino, const struct object_put *put)
 		return why_sys(t->why, r, "the staging index");
 	n.object = put->id;
 	n.blocks = put->blocks;
-	return put_node(t, ino, &n);
+	return treepriv_put_node(t, ino, &n);
 }
-
-/* ---- layers -------------------------------------------------------------- */
 
 int tree_next_layer(struct tree *t)
 {
@@ -568,53 +376,9 @@ int tree_next_layer(struct tree *t)
 		return why_set(t->why, -E2BIG, "more than %u layers",
 			       UINT16_MAX);
 	t->layer++;
+	/* a directory is marked anew when it is entered */
+	t->last_dir = 0;
 	return 0;
-}
-
-static int outside(struct tree *t, int r, const char *path)
-{
-	return r == -EINVAL
-		       ? why_set(t->why, r,
-				 "whiteout '%s' leads out of the tree", path)
-		       : why_sys(t->why, r, "whiteout '%s'", path);
-}
-
-int tree_whiteout(struct tree *t, const char *path)
-{
-	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
-	struct node_dirent d;
-	const char *name;
-	uint64_t dir;
-	int r = path[0] == '/' ? -EINVAL
-			       : find(t, path, &copy, &dir, &name, &d);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0 || !dir)
-		return outside(t, r < 0 ? r : -EINVAL, path);
-	if (d.layer < t->layer)
-		r = remove_name(t, dir, name, strlen(name), &d);
-	else if (d.type == DT_DIR)
-		r = prune(t, d.ino);
-	return r < 0 ? why_sys(t->why, r, "whiteout '%s'", path) : 0;
-}
-
-int tree_opaque(struct tree *t, const char *path)
-{
-	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
-	struct node_dirent d;
-	const char *name;
-	uint64_t dir;
-	int r = path[0] == '/' ? -EINVAL
-			       : find(t, path, &copy, &dir, &name, &d);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
-		return outside(t, r, path);
-	if (d.type == DT_DIR)
-		r = prune(t, d.ino);
-	return r < 0 ? why_sys(t->why, r, "opaque '%s'", path) : 0;
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -642,7 +406,7 @@ int tree_new(struct tree **out, int staging, const struct tree_limits *limits,
 	if (r < 0)
 		why_sys(why, r, "the staging index");
 	else
-		r = put_node(t, NODE_ROOT, &implied);
+		r = treepriv_put_node(t, NODE_ROOT, &treepriv_implied);
 	if (r < 0) {
 		tree_free(t);
 		return r;

@@ -9,9 +9,8 @@
  * It stands in a store of the staging directory, not in memory, so that
  * memory stays flat however many entries come; the price is about two
  * microseconds each. A later entry of a path replaces an earlier one; a
- * directory keeps its children. Nothing here is ever a path of this machine:
- * ".." and absolute paths, and entries below anything but directories, are
- * refused.
+ * directory keeps its children. By directory and name here, by path in
+ * treepath.h.
  *
  * One thread at a time. All functions give 0 or -errno with the reason in the
  * `why` that the tree was made with.
@@ -32,17 +31,13 @@ int tree_new(struct tree **out, int staging, const struct tree_limits *limits,
 void tree_free(struct tree *t);
 
 /*
- * Add an entry. Of `n`, object, nlink, parent and name do not count. "" and
- * "." mean the root. *ino is the entry's own.
+ * Add an entry to a directory that was added; `name` is one component. Of `n`,
+ * object, nlink, parent and name do not count. *ino is the entry's own.
  */
-int tree_add(struct tree *t, const char *path, const struct node *n,
-	     uint64_t *ino);
-/* The same for who knows the directory; `name` is one component. */
 int tree_add_at(struct tree *t, uint64_t dir, const char *name,
 		const struct node *n, uint64_t *ino);
 
-/* Another name of a file that came before. */
-int tree_link(struct tree *t, const char *path, const char *target);
+/* Another name of an inode that was added, no directory. */
 int tree_link_at(struct tree *t, uint64_t dir, const char *name, uint64_t ino);
 
 /* The data of a file has become an object. No error when it is gone again. */
@@ -50,11 +45,6 @@ int tree_set_object(struct tree *t, uint64_t ino, const struct object_put *put);
 
 /* From here on entries are of the next layer. */
 int tree_next_layer(struct tree *t);
-/* Whiteout: what layers below have at `path` is gone. */
-int tree_whiteout(struct tree *t, const char *path);
-/* Opaque: what layers below have in the directory `path` is gone. */
-int tree_opaque(struct tree *t, const char *path);
-
 /* All is in; what is in can be read from the store. */
 int tree_finish(struct tree *t);
 struct store *tree_store(struct tree *t);

@@ -72,7 +72,7 @@ static int print(const struct cmd_common *common, const struct catalog_id *id,
 			(json_int_t)seal->size, "objects_new",
 			(json_int_t)s->objects_new, "objects_shared",
 			(json_int_t)s->objects_shared, "bytes_new",
-			(json_int_t)(s->blocks_new * 512), "seconds",
+			(json_int_t)s->blocks_new * 512, "seconds",
 			progress_seconds(p)));
 	if (!common->quiet)
 		printf("%s:%s: %llu files, %s, of it %s new in the store "
@@ -111,6 +111,7 @@ static int import(const struct cmd_common *common, const char *spec,
 	o->warn = on_warn;
 	o->ctx = &p;
 	r = import_run(c, &id, o, &seal, &state, &why);
+	o->ctx = NULL;
 	progress_end(&p);
 	catalog_free(c);
 	if (r < 0)

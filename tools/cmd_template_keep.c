@@ -325,7 +325,7 @@ TCMD_RUN(gc)
 		return cmd_flush(tcmd_print_json(json_pack(
 			"{s:I, s:I, s:I, s:I, s:I}", "freed",
 			(json_int_t)res.freed, "bytes",
-			(json_int_t)(res.blocks * 512), "kept",
+			(json_int_t)res.blocks * 512, "kept",
 			(json_int_t)res.kept, "young", (json_int_t)res.young,
 			"leftovers", (json_int_t)res.swept)));
 	if (!common->quiet)

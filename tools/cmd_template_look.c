@@ -37,9 +37,9 @@ static json_t *version_json(const struct catalog_version *v,
 			 date(v->seal.created, when), "files",
 			 (json_int_t)v->seal.nodes, "bytes",
 			 (json_int_t)v->seal.size, "disk",
-			 (json_int_t)(u->blocks * 512), "own",
-			 (json_int_t)(u->own * 512), "shared",
-			 (json_int_t)((u->blocks - u->own) * 512), "index",
+			 (json_int_t)u->blocks * 512, "own",
+			 (json_int_t)u->own * 512, "shared",
+			 (json_int_t)(u->blocks - u->own) * 512, "index",
 			 (json_int_t)v->seal.index_size);
 }
 
