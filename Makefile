@@ -60,6 +60,7 @@ TEMPLATES += diff
 TEMPLATES += export
 TEMPLATES += freeze
 TEMPLATES += gc
+TEMPLATES += gunzip
 TEMPLATES += import
 TEMPLATES += importdir
 TEMPLATES += importimage
@@ -231,7 +232,7 @@ PKG_CONFIG := PKG_CONFIG_PATH='$(CURDIR)/build/deps/lib/pkgconfig:$(PKG_CONFIG_P
 pkg = $(eval $(1) := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) $(2) $(3))))$($(1))
 FUSE_CFLAGS = $(call pkg,FUSE_CFLAGS,--cflags,fuse3)
 FUSE_LIBS = $(call pkg,FUSE_LIBS,--libs,fuse3)
-STORE_LIBS = $(call pkg,STORE_LIBS,--libs,lmdb libxxhash libarchive jansson nettle)
+STORE_LIBS = $(call pkg,STORE_LIBS,--libs,lmdb libxxhash libarchive jansson nettle zlib)
 CHECK_CFLAGS = $(call pkg,CHECK_CFLAGS,--cflags,check)
 CHECK_LIBS = $(call pkg,CHECK_LIBS,--libs,check)
 

@@ -73,6 +73,22 @@ static int set_xattrs(struct export *x, const struct node *n)
 	return r;
 }
 
+static void set_mtime(struct export *x, const struct node *n)
+{
+	time_t s = n->mtime.tv_sec;
+	long ns = n->mtime.tv_nsec;
+
+	/*
+	 * libarchive writes the seconds, a point and the fraction: before 1970
+	 * the fraction counts the other way. (-0.x it cannot write at all.)
+	 */
+	if (s < 0 && ns > 0) {
+		s++;
+		ns = 1000000000 - ns;
+	}
+	archive_entry_set_mtime(x->e, s, ns);
+}
+
 static int set_header(struct export *x, const struct node *n, const char *path)
 {
 	char target[NODE_TARGET_MAX + 1];
@@ -85,7 +101,7 @@ static int set_header(struct export *x, const struct node *n, const char *path)
 	archive_entry_set_mode(x->e, mode);
 	archive_entry_set_uid(x->e, n->uid);
 	archive_entry_set_gid(x->e, n->gid);
-	archive_entry_set_mtime(x->e, n->mtime.tv_sec, n->mtime.tv_nsec);
+	set_mtime(x, n);
 	archive_entry_set_size(x->e, S_ISREG(mode) ? (la_int64_t)n->size : 0);
 	if (S_ISCHR(mode) || S_ISBLK(mode)) {
 		archive_entry_set_rdevmajor(x->e, n->rdev_major);
@@ -269,7 +285,7 @@ static int put_link(struct export *x, uint64_t ino, const struct node *n,
 	archive_entry_set_mode(x->e, n->mode);
 	archive_entry_set_uid(x->e, n->uid);
 	archive_entry_set_gid(x->e, n->gid);
-	archive_entry_set_mtime(x->e, n->mtime.tv_sec, n->mtime.tv_nsec);
+	set_mtime(x, n);
 	archive_entry_set_size(x->e, 0);
 	archive_entry_copy_hardlink(x->e, strbuf_get(&x->paths) + *at - 1);
 	if (archive_write_header(x->a, x->e) < ARCHIVE_WARN)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fs/base/cleanup.h"
+#include "templates/gunzip.h"
 #include "templates/paxacl.h"
 #include "templates/treepath.h"
 
@@ -32,37 +33,97 @@
 struct reader {
 	struct import *im;
 	const struct importtar_source *source;
-	int error;
+	struct gunzip *gunzip; /* where it is gzip */
+	bool looked;	       /* at the first bytes */
 	uint8_t buffer[BUFFER];
+	uint8_t plain[BUFFER]; /* what gunzip made */
 };
 
-static la_ssize_t on_read(struct archive *a, void *ctx, const void **buf)
+static void drop_reader(struct reader *rd)
 {
-	struct reader *rd = ctx;
-	ssize_t n;
+	if (rd)
+		gunzip_free(rd->gunzip);
+	free(rd);
+}
 
-	do
-		n = read(rd->source->fd, rd->buffer, BUFFER);
-	while (n < 0 && errno == EINTR);
+/* At least `least` bytes unless it ends, 0 at the end. */
+static ssize_t fill(struct archive *a, struct reader *rd, size_t least)
+{
+	size_t done = 0;
+	ssize_t n = 1;
+
+	while (done < least && n > 0) {
+		n = read(rd->source->fd, rd->buffer + done, BUFFER - done);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			done += (size_t)n;
+	}
 	if (n < 0) {
-		rd->error = -errno;
 		archive_set_error(a, errno, "%s", strerror(errno));
 		return -1;
 	}
 	if (rd->source->sum)
-		sha256_update(rd->source->sum, (size_t)n, rd->buffer);
-	rd->error = importpriv_read(rd->im, (uint64_t)n);
-	if (rd->error < 0) {
+		sha256_update(rd->source->sum, done, rd->buffer);
+	if (importpriv_read(rd->im, done) < 0) {
 		archive_set_error(a, ECANCELED, "cancelled");
 		return -1;
 	}
-	*buf = rd->buffer;
-	return n;
+	return (ssize_t)done;
+}
+
+static la_ssize_t fill_unzipped(struct archive *a, struct reader *rd,
+				ssize_t have)
+{
+	long n;
+
+	if (have > 0)
+		gunzip_feed(rd->gunzip, rd->buffer, (size_t)have);
+	while ((n = gunzip_take(rd->gunzip, rd->plain, BUFFER)) == 0) {
+		have = fill(a, rd, 1);
+		if (have < 0)
+			return -1;
+		if (have == 0 && gunzip_is_whole(rd->gunzip))
+			return 0;
+		if (have == 0) {
+			archive_set_error(a, EIO, "truncated gzip input");
+			return -1;
+		}
+		gunzip_feed(rd->gunzip, rd->buffer, (size_t)have);
+	}
+	if (n < 0)
+		archive_set_error(a, n == -ENOMEM ? ENOMEM : EIO,
+				  "gzip's check sum or data is wrong");
+	return n < 0 ? -1 : n;
+}
+
+static la_ssize_t on_read(struct archive *a, void *ctx, const void **buf)
+{
+	struct reader *rd = ctx;
+	ssize_t n = 0;
+
+	if (!rd->looked) {
+		n = fill(a, rd, 2);
+		if (n < 0)
+			return -1;
+		rd->looked = true;
+		if (gunzip_is(rd->buffer, (size_t)n)) {
+			rd->gunzip = gunzip_new();
+			if (!rd->gunzip) {
+				archive_set_error(a, ENOMEM, "no memory");
+				return -1;
+			}
+		}
+	} else if (!rd->gunzip) {
+		n = fill(a, rd, 1);
+	}
+	*buf = rd->gunzip ? rd->plain : rd->buffer;
+	return rd->gunzip ? fill_unzipped(a, rd, n) : n;
 }
 
 static int on_close(_unused_ struct archive *a, void *ctx)
 {
-	free(ctx);
+	drop_reader(ctx);
 	return ARCHIVE_OK;
 }
 
@@ -86,17 +147,19 @@ int importtar_open(struct import *im, const struct importtar_source *s,
 	struct reader *rd = calloc(1, sizeof(*rd));
 
 	if (!a || !rd) {
-		free(rd);
+		drop_reader(rd);
 		archive_read_free(a);
 		return why_sys(im->why, -ENOMEM, "reading %s", s->name);
 	}
 	rd->im = im;
 	rd->source = s;
-	archive_read_support_filter_gzip(a);
 	archive_read_support_filter_bzip2(a);
 	archive_read_support_filter_xz(a);
 	archive_read_support_filter_zstd(a);
 	archive_read_support_format_tar(a);
+	/* read all there is: check sums of compression stand at the end */
+	archive_read_set_format_option(a, "tar", "read_concatenated_archives",
+				       "1");
 	if (archive_read_open(a, rd, NULL, on_read, on_close) != ARCHIVE_OK) {
 		int r = damaged(im, s->name, a);
 
@@ -203,6 +266,11 @@ static void get_times(struct archive_entry *e, struct node *n)
 				      archive_entry_mtime_nsec(e) };
 	if (n->mtime.tv_nsec < 0 || n->mtime.tv_nsec > 999999999)
 		n->mtime.tv_nsec = 0;
+	/* libarchive reads "-1.25" as -1 + .25 */
+	if (n->mtime.tv_sec < 0 && n->mtime.tv_nsec > 0) {
+		n->mtime.tv_sec--;
+		n->mtime.tv_nsec = 1000000000 - n->mtime.tv_nsec;
+	}
 	n->atime = n->ctime = n->mtime;
 	if (archive_entry_atime_is_set(e))
 		n->atime.tv_sec = archive_entry_atime(e);
@@ -276,12 +344,22 @@ static int put_data(struct import *im, struct archive *a,
 	return r < 0 ? r : importpriv_end(im, size);
 }
 
+/* The last component, with what slashes may follow it. */
+static const char *last_name(const char *path)
+{
+	const char *last = path;
+
+	for (const char *p = path; *p; p++)
+		if (*p == '/' && p[1] && p[1] != '/')
+			last = p + 1;
+	return last;
+}
+
 /* In a layer: 1 when the entry is no file but a mark on those below. */
 static int put_mark(struct import *im, const char *path)
 {
 	_cleanup_strbuf_ struct strbuf of = STRBUF_INIT;
-	const char *slash = strrchr(path, '/');
-	const char *last = slash ? slash + 1 : path;
+	const char *last = last_name(path);
 	int r;
 
 	if (strncmp(last, WHITEOUT, strlen(WHITEOUT)) != 0)

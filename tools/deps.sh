@@ -29,6 +29,7 @@ nettle-dev
 ninja-build
 patch
 pkg-config
+zlib1g-dev
 '
 PKG_test='
 acl

@@ -148,7 +148,10 @@ t_diff_tells_each_path() {
 	vefs template import d:a "$D/a"
 	vefs template import d:b "$D/b"
 	vefs template diff d:a d:b | sort >"$D/said"
+	# those with other links than before are another matter
 	sort >"$D/want" <<-'END'
+		M  /etc/abs2
+		M  /usr/bin/prog
 		+  /new
 		+  /new/file
 		-  /usr/link
@@ -156,7 +159,6 @@ t_diff_tells_each_path() {
 		M  /etc/motd
 		T  /etc/abs
 	END
-	# the root has one directory more, but nobody asks for that
 	diff "$D/want" "$D/said"
 	vefs template diff d:a d:a | assert_empty
 }
@@ -209,18 +211,21 @@ t_an_image_with_another_digest_is_refused() {
 }
 
 t_podman_saves_and_we_read() {
-	command -v skopeo >/dev/null || command -v podman >/dev/null ||
-		skip "neither skopeo nor podman is installed"
+	local run
+
+	command -v podman >/dev/null || skip "podman is not installed"
+	run=$(mktemp -d /tmp/vt.XXXXXX) # it takes no long name
 	mkdir "$D/root"
 	cp "$(command -v busybox)" "$D/root/sh" || skip "no busybox"
 	tar -C "$D/root" -cf "$D/root.tar" .
-	podman --root "$D/pr" --runroot "$D/prr" --storage-driver vfs \
+	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
 		import -q "$D/root.tar" localhost/t:1 >"$D/id" 2>"$D/said" ||
 		skip "podman does not work here: $(tail -n 1 "$D/said")"
-	podman --root "$D/pr" --runroot "$D/prr" --storage-driver vfs \
+	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
 		save -q --format oci-archive -o "$D/oci.tar" localhost/t:1
-	podman --root "$D/pr" --runroot "$D/prr" --storage-driver vfs \
+	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
 		save -q --format docker-archive -o "$D/docker.tar" localhost/t:1
+	rm -rf "$run"
 	vefs template import p:oci "$D/oci.tar"
 	vefs template import p:docker "$D/docker.tar"
 	same_digest p:oci p:docker
@@ -409,10 +414,12 @@ t_concurrent_imports() {
 	local i pids=()
 
 	for i in 1 2 3 4; do
+		mkdir "$D/src$i"
 		make_tree "$D/src$i" plain
 		head -c 300000 /dev/urandom >"$D/src$i/own"
 	done
 	head -c 2000000 /dev/urandom | tee "$D"/src{1,2,3,4}/shared >"$D/s"
+	vefs template import t:0 "$D/src1"
 	for i in 1 2 3 4; do
 		vefs template import "t:$i" "$D/src$i" --quiet &
 		pids+=($!)
@@ -422,7 +429,7 @@ t_concurrent_imports() {
 	for i in "${pids[@]}"; do
 		wait "$i"
 	done
-	only_versions t:1 t:2 t:3 t:4
+	only_versions t:0 t:1 t:2 t:3 t:4
 	vefs template verify
 	vefs template gc
 	vefs template verify
@@ -485,6 +492,7 @@ t_gc_beside_imports() {
 
 	make_tree "$D/src" plain
 	for i in {1..300}; do echo "$i" >"$D/src/n$i"; done
+	vefs template import other:1 "$D/empty"
 	(
 		for i in {1..40}; do
 			vefs template gc --quiet
