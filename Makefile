@@ -194,7 +194,7 @@ BENCH += micro
 BENCH += mkfiles
 
 # manual pages: tools/NAME
-MAN8 := mount.vefs.8 vefsd.8
+MAN8 := mount.vefs.8 vefs.8 vefs-template.8 vefsd.8
 
 # ---- flags -----------------------------------------------------------------
 

@@ -472,7 +472,7 @@ int importtar_read(struct import *im, const struct importtar_source *s)
 	locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	locale_t old = uselocale(plain);
 	struct scratch scratch = { 0 };
-	struct archive *a;
+	struct archive *a = NULL;
 	int r = importtar_open(im, s, &a);
 
 	if (r == 0) {

@@ -104,7 +104,7 @@ int treepath_add(struct tree *t, const char *path, const struct node *n,
 {
 	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
 	size_t part = dir_part(path);
-	uint64_t dir;
+	uint64_t dir = NODE_ROOT;
 	char *name;
 	int r = treepriv_count(t, n);
 
@@ -168,9 +168,9 @@ static int find(struct tree *t, const char *path, struct strbuf *copy,
 int treepath_link(struct tree *t, const char *path, const char *target)
 {
 	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT, other = STRBUF_INIT;
-	struct node_dirent to;
+	struct node_dirent to = { 0 };
 	const char *found;
-	uint64_t dir;
+	uint64_t dir = 0;
 	char *name;
 	int r = target[0] == '/' ? -EINVAL
 				 : find(t, target, &other, &dir, &found, &to);
@@ -187,8 +187,9 @@ int treepath_link(struct tree *t, const char *path, const char *target)
 	if (r < 0)
 		return why_sys(t->why, r, "the staging index");
 	r = treepriv_count(t, &(struct node){ 0 });
-	if (r == 0)
-		r = resolve(t, path, &copy, &dir, &name);
+	if (r < 0)
+		return r;
+	r = resolve(t, path, &copy, &dir, &name);
 	return r < 0 ? r : tree_link_at(t, dir, name, to.ino);
 }
 
@@ -205,7 +206,7 @@ static int outside(struct tree *t, int r, const char *path)
 int treepath_whiteout(struct tree *t, const char *path)
 {
 	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
-	struct node_dirent d;
+	struct node_dirent d = { 0 };
 	const char *name;
 	uint64_t dir;
 	int r = path[0] == '/' ? -EINVAL
@@ -225,7 +226,7 @@ int treepath_whiteout(struct tree *t, const char *path)
 int treepath_opaque(struct tree *t, const char *path)
 {
 	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
-	struct node_dirent d;
+	struct node_dirent d = { 0 };
 	const char *name;
 	uint64_t dir;
 	int r = path[0] == '/' ? -EINVAL

@@ -110,12 +110,11 @@ TCMD_RUN(list)
 	if (!c)
 		return CMD_FAILED;
 	r = catalog_list(c, &v, &n, &why);
-	if (r == 0) {
-		u = calloc(n + 1, sizeof(*u));
+	u = calloc(n + 1, sizeof(*u));
+	if (r == 0)
 		r = u ? usage_count(c, v, n, u) : -ENOMEM;
-	}
 	catalog_free(c);
-	if (r < 0)
+	if (r < 0 || !u)
 		return cmd_fail(r, &why);
 	return cmd_flush(
 		print_list(common, v, u, n, operands ? argv[0] : NULL, bytes));

@@ -80,8 +80,8 @@ print(" ".join(sorted(v["name"] + ":" + v["version"]
 }
 
 nothing_left() {
-	[ -z "$(ls "$S/staging")" ] || {
-		lib_why "left in staging: $(ls -R "$S/staging" | head)"
+	[ -z "$(find "$S/staging" -mindepth 1)" ] || {
+		lib_why "left in staging: $(find "$S/staging" | head)"
 		return 1
 	}
 }

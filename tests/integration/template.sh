@@ -50,7 +50,7 @@ t_gnu_format_and_bsdtar() {
 	same_digest t:gnu2 t:dir2
 	command -v bsdtar >/dev/null || return 0
 	for f in pax gnutar; do
-		bsdtar -C "$D/src" --format $f --numeric-owner --no-fflags \
+		bsdtar -C "$D/src" --format "$f" --numeric-owner --no-fflags \
 			-cf "$D/b.tar" .
 		vefs template import "t:bsd$f" "$D/b.tar"
 		same_digest "t:bsd$f" t:dir2
@@ -103,9 +103,9 @@ t_sparse_files_cost_nothing() {
 	truncate -s 3G "$D/src/void"
 	vefs template import t:dir "$D/src"
 	for f in gnu posix; do
-		tar -C "$D/src" -S --numeric-owner --format=$f -cf "$D/s.tar" .
+		tar -C "$D/src" -S --numeric-owner --format="$f" -cf "$D/s.tar" .
 		vefs template import "t:$f" "$D/s.tar"
-		[ -z "$(vefs template diff t:dir "t:$f" | grep -v '^M  ')" ]
+		vefs template diff t:dir "t:$f" | awk '!/^M  /' | assert_empty
 	done
 	before=$(vefs --json template list t | json '[0]["disk"]')
 	[ "$before" -lt 100000 ]
@@ -301,7 +301,7 @@ t_gc_frees_what_nothing_holds() {
 # ---- what is refused ---------------------------------------------------------
 
 t_bad_archives() {
-	local row name why
+	local name why
 
 	mkdir "$D/bad"
 	bad_tars "$D/bad"
