@@ -138,12 +138,24 @@ int treepath_add(struct tree *t, const char *path, const struct node *n,
 	return r;
 }
 
+static bool leads_up(const char *path)
+{
+	for (const char *p = path; *p; p += strcspn(p, "/")) {
+		while (*p == '/')
+			p++;
+		if (!strncmp(p, "..", 2) && (p[2] == '/' || !p[2]))
+			return true;
+	}
+	return false;
+}
+
 /* Find without making anything; *d.ino is 0 for the root's own name. */
 static int find(struct tree *t, const char *path, struct strbuf *copy,
 		uint64_t *dir, const char **name, struct node_dirent *d)
 {
 	char *part, *next;
-	int r = strbuf_puts(copy, path);
+	int r = path[0] == '/' || leads_up(path) ? -EINVAL
+						 : strbuf_puts(copy, path);
 
 	*dir = 0;
 	*name = "";
@@ -154,8 +166,8 @@ static int find(struct tree *t, const char *path, struct strbuf *copy,
 			*next++ = '\0';
 		if (!*part || !strcmp(part, "."))
 			continue;
-		if (!strcmp(part, "..") || strlen(part) > NODE_NAME_MAX)
-			return -EINVAL;
+		if (strlen(part) > NODE_NAME_MAX)
+			return -ENOENT;
 		if (d->type != DT_DIR)
 			return -ENOENT;
 		*dir = d->ino;
@@ -172,8 +184,7 @@ int treepath_link(struct tree *t, const char *path, const char *target)
 	const char *found;
 	uint64_t dir = 0;
 	char *name;
-	int r = target[0] == '/' ? -EINVAL
-				 : find(t, target, &other, &dir, &found, &to);
+	int r = find(t, target, &other, &dir, &found, &to);
 
 	if (r == -EINVAL)
 		return why_set(t->why, r,
@@ -209,8 +220,7 @@ int treepath_whiteout(struct tree *t, const char *path)
 	struct node_dirent d = { 0 };
 	const char *name;
 	uint64_t dir;
-	int r = path[0] == '/' ? -EINVAL
-			       : find(t, path, &copy, &dir, &name, &d);
+	int r = find(t, path, &copy, &dir, &name, &d);
 
 	if (r == -ENOENT)
 		return 0;
@@ -229,8 +239,7 @@ int treepath_opaque(struct tree *t, const char *path)
 	struct node_dirent d = { 0 };
 	const char *name;
 	uint64_t dir;
-	int r = path[0] == '/' ? -EINVAL
-			       : find(t, path, &copy, &dir, &name, &d);
+	int r = find(t, path, &copy, &dir, &name, &d);
 
 	if (r == -ENOENT)
 		return 0;
