@@ -7,6 +7,7 @@
 #				       asan  address + undefined, build/asan/bin
 #				       tsan  threads, build/tsan/bin
 #				       cov   coverage, build/cov/bin
+#				       fuzz  by `make fuzz`
 #	CC=gcc		the compiler
 #	WERROR=1	0: warnings are not errors
 #	PREFIX=/usr/local
@@ -16,6 +17,7 @@
 #	V=0		1: show every command
 #	T=		`make test`: only these scripts (names below
 #			tests/integration, without .sh)
+#	SECONDS=60	`make fuzz`: how long each fuzzer runs
 #	CFLAGS=, LDFLAGS=
 #			added last
 
@@ -30,6 +32,7 @@ HELPERDIR ?= /sbin
 DESTDIR ?=
 V ?= 0
 T ?=
+SECONDS ?= 60
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -197,6 +200,10 @@ STRESS :=
 BENCH += micro
 BENCH += mkfiles
 
+# fuzzers, built by `make fuzz`: build/fuzz/tests/fuzz/NAME
+FUZZ += fuzz_import
+FUZZ += fuzz_index
+
 # manual pages: tools/NAME
 MAN8 := mount.vefs.8 vefs.8 vefs-template.8 vefsd.8
 
@@ -210,13 +217,16 @@ FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
 	-fno-sanitize-recover=undefined
 FLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cov := -O0 -g --coverage
+FLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link \
+	-fno-sanitize-recover=undefined
 LINK_opt :=
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 LINK_cov := --coverage
+LINK_fuzz := -fsanitize=address,undefined
 
 ifeq ($(FLAGS_$(D)),)
-$(error D=$(D): there are opt, asan, tsan and cov)
+$(error D=$(D): there are opt, asan, tsan, cov and fuzz)
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -224,6 +234,11 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wundef -Wwrite-strings -Wnested-externs \
 	-Wimplicit-fallthrough -Winit-self -Wredundant-decls \
 	-Wlogical-op -Wduplicated-cond -Wduplicated-branches
+ifeq ($(D),fuzz)
+# clang, which knows others
+CC := clang
+WARNINGS := -Wall -Wextra
+endif
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
@@ -255,7 +270,8 @@ say = @$(if $(filter 1,$(V)),:,printf '  %-4s %s\n' $(1) '$(2)')
 lib := $(B)/obj/libvefs.a
 lib_src := $(BASE:%=fs/base/%.c) $(TEMPLATES:%=templates/%.c) $(FS:%=fs/%.c)
 unit_src := $(UNIT:%=tests/unit/%.c)
-single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c)
+single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c) \
+	$(FUZZ:%=tests/fuzz/%.c)
 program_src := $(foreach p,$(PROGRAMS) $(HELPERS),$($(p)_SRC))
 sources := $(lib_src) $(program_src) $(unit_src) $(single_src)
 objects := $(sources:%.c=$(B)/obj/%.o)
@@ -265,6 +281,7 @@ links := $(foreach l,$(LINKS),$(BIN)/$(word 1,$(subst :, ,$(l))))
 unit := $(if $(UNIT),$(B)/tests/unit)
 helpers := $(HELPERS:%=$(B)/tests/%) $(STRESS:%=$(B)/tests/stress/%)
 benches := $(BENCH:%=$(B)/bench/%)
+fuzzers := $(FUZZ:%=$(B)/tests/fuzz/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -337,6 +354,9 @@ $(B)/tests/stress/%: $(B)/obj/tests/stress/%.o $(lib)
 $(B)/bench/%: $(B)/obj/bench/%.o $(lib)
 	$(call link)
 
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(lib)
+	$(call link,-fsanitize=fuzzer)
+
 -include $(objects:.o=.d)
 
 # ---- everything else -------------------------------------------------------
@@ -371,6 +391,14 @@ run-bench: all
 	@export VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench'; \
 		bench/run.sh $(QUICK) && bench/trees.sh $(QUICK) && \
 		bench/idle.sh $(QUICK)
+
+# Fuzzers are clang's, and built apart.
+fuzz:
+	$(call need,build test lint)
+	$(again) D=fuzz run-fuzz
+
+run-fuzz: $(fuzzers)
+	@FUZZ='$(CURDIR)/$(B)/tests/fuzz' tests/fuzz/run.sh $(SECONDS)
 
 demo:
 	$(call need,build test)
@@ -407,7 +435,7 @@ clean:
 		! -name deps ! -name demo -exec rm -rf {} +; fi
 
 help:
-	@echo 'make [TARGET] [D=opt|asan|tsan|cov] [KNOB=...]; knobs: head of Makefile'
+	@echo 'make [TARGET] [D=opt|asan|tsan|cov|fuzz] [KNOB=...]; knobs: head of Makefile'
 	@echo
 	@echo '  all        the programs, into build/bin (default)'
 	@echo '  deps       install what is needed to build, test, measure (root)'
@@ -416,6 +444,7 @@ help:
 	@echo '  check      the unit tests alone'
 	@echo '  bench      deps, build, measure against the peers (root)'
 	@echo '  bench-quick  the same with two rounds'
+	@echo '  fuzz       the fuzzers, each for SECONDS=60'
 	@echo '  lint       clang-format, clang-tidy, cppcheck, shellcheck, floors'
 	@echo '  format     let clang-format have its way'
 	@echo '  install    programs and manual pages, below DESTDIR and PREFIX'
@@ -424,5 +453,5 @@ help:
 
 FORCE:
 .PHONY: FORCE all programs objects deps check test run-tests bench bench-quick \
-	run-bench \
+	run-bench fuzz run-fuzz \
 	demo lint format install uninstall clean help

@@ -61,6 +61,7 @@ git
 xz-utils
 '
 PKG_lint='
+clang
 clang-format
 clang-tidy
 cppcheck
