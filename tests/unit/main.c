@@ -33,6 +33,7 @@ static const struct {
 	Suite *(*make)(void);
 } suites[] = {
 	{ "arena", test_arena_suite },
+	{ "catalog", test_catalog_suite },
 	{ "copydata", test_copydata_suite },
 	{ "crash", test_crash_suite },
 	{ "creds", test_creds_suite },
@@ -42,6 +43,7 @@ static const struct {
 	{ "fdio", test_fdio_suite },
 	{ "htable", test_htable_suite },
 	{ "ids", test_ids_suite },
+	{ "index", test_index_suite },
 	{ "iomode", test_iomode_suite },
 	{ "itable", test_itable_suite },
 	{ "itablemove", test_itablemove_suite },
@@ -50,6 +52,7 @@ static const struct {
 	{ "lookup", test_lookup_suite },
 	{ "loop", test_loop_suite },
 	{ "lowerpath", test_lowerpath_suite },
+	{ "object", test_object_suite },
 	{ "oom", test_oom_suite },
 	{ "optfuzz", test_optfuzz_suite },
 	{ "options", test_options_suite },
@@ -59,6 +62,7 @@ static const struct {
 	{ "parse", test_parse_suite },
 	{ "program", test_program_suite },
 	{ "shm", test_shm_suite },
+	{ "store", test_store_suite },
 	{ "strbuf", test_strbuf_suite },
 	{ "threads", test_threads_suite },
 	{ "upper", test_upper_suite },
