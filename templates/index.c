@@ -121,6 +121,11 @@ void index_free(struct index *x)
 	free(x);
 }
 
+int index_fd(const struct index *x)
+{
+	return store_fd(x->store);
+}
+
 const struct seal *index_seal(const struct index *x)
 {
 	return &x->seal;

@@ -29,6 +29,8 @@ struct index;
  */
 int index_open(int dir, unsigned flags, struct index **out);
 void index_free(struct index *x);
+/* The descriptor of its file; borrowed. */
+int index_fd(const struct index *x);
 
 const struct seal *index_seal(const struct index *x);
 

@@ -142,6 +142,14 @@ void store_free(struct store *s)
 	free(s);
 }
 
+int store_fd(const struct store *s)
+{
+	int fd = -1;
+
+	mdb_env_get_fd(s->env, &fd);
+	return fd;
+}
+
 int store_sync(struct store *s)
 {
 	return to_errno(mdb_env_sync(s->env, 1));
