@@ -399,8 +399,8 @@ static void seed_close(const struct itable_seed *seed)
 /* Upper has it, the table not yet: a copy-up is about to tell it. */
 static struct inode *find_moving(struct itable *t, uint64_t ino)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is mapped */
 	for (uint32_t x = t->moving; x; x = t->inodes[x].move_next) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): mapped */
 		if (t->recs[x].ino == ino)
 			return &t->inodes[x];
 	}
