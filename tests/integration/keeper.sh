@@ -312,23 +312,20 @@ script_at_bin() {
 }
 
 t_upgrade_refused() {
-	local layout
-
 	begin
 	put "$L/f" "lower text"
 	mkdir "$D/bin" "$D/real"
 	cp "$VEFS_BIN/vefsd" "$D/real/vefsd"
-	layout=$("$VEFS_BIN/vefsd" --layout)
 	serve_rw
 	exec 5<"$M/f"
 	refused "$D/bin/vefsd: No such file or directory"
-	script_at_bin "echo $((layout + 1))"
-	refused "has another layout of its tables ($((layout + 1)), this one $layout)"
-	script_at_bin "echo 0"
+	script_at_bin "exec $D/real/vefsd --layout-is \$((\$2 + 1))"
+	refused "has another layout of its tables"
+	script_at_bin "exec $D/real/vefsd --layout-is none"
 	refused "unmount and mount again"
 	script_at_bin "echo hello"
 	refused "is not this program"
-	script_at_bin "echo $layout; exit 1"
+	script_at_bin "exit 1"
 	refused "is not this program"
 	script_at_bin "exit 0"
 	refused "is not this program"
