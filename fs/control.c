@@ -36,11 +36,12 @@ static int address(dev_t dev, struct sockaddr_un *a)
 	return 0;
 }
 
-int control_listen(dev_t dev)
+int control_listen(dev_t dev, uint64_t *ino)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un a;
 	char folder[sizeof(a.sun_path)];
+	struct stat st;
 	int r = address(dev, &a);
 
 	if (r == 0)
@@ -55,16 +56,20 @@ int control_listen(dev_t dev)
 	/* The number belongs to our mount: what is there is a dead one's. */
 	unlink(a.sun_path);
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    chmod(a.sun_path, 0600) < 0 || listen(fd, 4) < 0)
+	    chmod(a.sun_path, 0600) < 0 || listen(fd, 4) < 0 ||
+	    lstat(a.sun_path, &st) < 0)
 		return -errno;
+	*ino = st.st_ino;
 	return TAKE_FD(fd);
 }
 
-void control_unlink(dev_t dev)
+void control_unlink(dev_t dev, uint64_t ino)
 {
 	struct sockaddr_un a;
+	struct stat st;
 
-	if (address(dev, &a) == 0)
+	if (address(dev, &a) == 0 && lstat(a.sun_path, &st) == 0 &&
+	    st.st_ino == ino)
 		unlink(a.sun_path);
 }
 

@@ -11,6 +11,7 @@
  * who mounted, and root, are listened to.
  */
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CONTROL_LINE 4352u /* a word and a path */
@@ -19,9 +20,12 @@
  * Listen for the mount of device `dev`. A descriptor, or -errno: then it
  * cannot be controlled, and nothing else is wrong.
  */
-int control_listen(dev_t dev);
-/* Take the name away; the descriptor is closed by its owner. */
-void control_unlink(dev_t dev);
+int control_listen(dev_t dev, uint64_t *ino);
+/*
+ * Take the name away if it is still the one with that inode number: device
+ * numbers are soon used again. The descriptor is closed by its owner.
+ */
+void control_unlink(dev_t dev, uint64_t ino);
 
 /*
  * A connection with its request in line[CONTROL_LINE], without the newline.

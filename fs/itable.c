@@ -33,6 +33,8 @@ int itablepriv_blob_replace(struct itable *t, struct itable_rec *rec,
 
 	if (!off)
 		return -ENOMEM;
+	if (refpack_pins(bytes))
+		t->head->pinned = 1;
 	memcpy(arena_at(&t->blob_mem, off), bytes, len);
 	atomic_store(&rec->blob, off << 16 | len);
 	arena_release(t->arena, old >> 16);
@@ -103,6 +105,15 @@ void itablepriv_hash_fit(struct itable *t)
 		hash_resize(t, t->n_buckets * 2);
 	else if (t->n_buckets > HASH_MIN && t->n_inodes < t->n_buckets / 8)
 		hash_resize(t, t->n_buckets / 2);
+}
+
+void itablepriv_hash_size(struct itable *t, uint32_t n)
+{
+	uint32_t size = t->n_buckets;
+
+	while (size < n)
+		size *= 2;
+	hash_resize(t, size);
 }
 
 static struct inode *hash_find(struct itable *t, const struct ref *key)
@@ -399,8 +410,8 @@ static void seed_close(const struct itable_seed *seed)
 /* Upper has it, the table not yet: a copy-up is about to tell it. */
 static struct inode *find_moving(struct itable *t, uint64_t ino)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is mapped */
 	for (uint32_t x = t->moving; x; x = t->inodes[x].move_next) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): mapped */
 		if (t->recs[x].ino == ino)
 			return &t->inodes[x];
 	}

@@ -27,7 +27,7 @@
 #include "fs/base/lock.h"
 #include "fs/ref.h"
 
-#define ITABLE_LAYOUT 2
+#define ITABLE_LAYOUT 3
 #define ITABLE_ROOT 1
 
 /* Flags in the record. */

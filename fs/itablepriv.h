@@ -46,6 +46,7 @@ struct itable_header {
 	uint32_t generation;	      /* of the next nodeid */
 	int32_t last_backing;	      /* the newest backing id in a record */
 	_Atomic uint32_t registering; /* a newer one may be in none */
+	uint32_t pinned;	      /* some ref was one with a descriptor */
 };
 
 struct itable {
@@ -98,6 +99,8 @@ void itablepriv_hash_add(struct itable *t, struct inode *i);
 void itablepriv_hash_del(struct itable *t, struct inode *i);
 /* As many chains as the number of inodes asks for. */
 void itablepriv_hash_fit(struct itable *t);
+/* For so many that will come. */
+void itablepriv_hash_size(struct itable *t, uint32_t n);
 /* Put `bytes` in place of the record's blob; -ENOMEM leaves the old one. */
 int itablepriv_blob_replace(struct itable *t, struct itable_rec *rec,
 			    const uint8_t *bytes, size_t len);

@@ -55,8 +55,8 @@ static int revive(struct itable *t, uint32_t x)
 		t->inodes[rec->parent].refs++;
 	if (!(rec->flags & INODE_SPLIT))
 		itablepriv_hash_add(t, i);
-	itablepriv_hash_fit(t);
 	i->suspect = rec->nodeid != ITABLE_ROOT;
+	i->stale_pages = 1; /* for all that is known */
 	return 0;
 }
 
@@ -65,6 +65,8 @@ int itablerecover(struct itable *t)
 	uint32_t last = 0;
 	int r = itablepriv_reset(t);
 
+	if (r == 0)
+		itablepriv_hash_size(t, t->head->high);
 	EACH_RECORD(t, x)
 	{
 		if (r < 0)
@@ -77,6 +79,7 @@ int itablerecover(struct itable *t)
 		}
 	}
 	t->head->high = last + 1;
+	itablepriv_hash_fit(t);
 	t->suspects = t->n_inodes > 1;
 	return r;
 }
@@ -118,6 +121,8 @@ void itablerecover_fds(struct itable *t, void (*fn)(void *ctx, int fd),
 			continue;
 		if (rec->pin)
 			fn(ctx, rec->pin - 1);
+		if (!t->head->pinned)
+			continue;
 		p = itablepriv_blob(t, rec);
 		n = p[0] + (rec->flags & INODE_UPPER ? 1u : 0u);
 		p += 2;

@@ -24,7 +24,7 @@ int itablerecover(struct itable *t);
 /* Free the inodes that neither the kernel, a child nor a pin holds. */
 void itablerecover_drop(struct itable *t);
 
-/* Call `fn` with each inode, pinned for the call. */
+/* Call `fn` with each inode that moves or has a backing id, pinned. */
 void itablerecover_each(struct itable *t,
 			void (*fn)(void *ctx, struct inode *i), void *ctx);
 

@@ -312,22 +312,30 @@ static void on_ready(struct keeper *k)
 
 static int keep(struct keeper *k)
 {
+	const struct state *s = k->cfg->worker.state;
 	struct pollfd p[] = {
 		{ .fd = k->signals, .events = POLLIN },
-		{ .fd = k->cfg->worker.state->fd_ready, .events = POLLIN },
-		{ .fd = k->cfg->worker.state->fd_control, .events = POLLIN },
+		{ .fd = s->fd_ready, .events = POLLIN },
+		{ .fd = -1, .events = POLLIN },
 	};
 	int r;
 
 	do {
 		r = KEEP_ON;
+		/*
+		 * A worker that takes over closes what it does not know: no
+		 * descriptor may be opened here meanwhile.
+		 */
+		p[2].fd = atomic_load(&s->ready) == s->generation
+				  ? s->fd_control
+				  : -1;
 		if (poll(p, ARRAY_SIZE(p), -1) < 0)
 			continue;
 		if (p[1].revents)
 			on_ready(k);
 		if (p[0].revents)
 			r = on_signal(k);
-		else if (p[2].revents)
+		else if (p[2].fd >= 0 && p[2].revents)
 			r = on_control(k);
 	} while (r == KEEP_ON);
 	return r;
@@ -347,12 +355,11 @@ int keeper_run(const struct keeper_config *cfg, bool *is_worker)
 	k.signals = s->fd_signals;
 	k.live = atomic_load(&s->ready) > 0;
 	k.answered = slot_answered(cfg->worker.slots);
+	/* The mount lives as long as this process. */
+	oom_set("-1000");
 	r = spawn(&k);
-	if (r == KEEP_ON) {
-		/* The mount lives as long as this process. */
-		oom_set("-1000");
+	if (r == KEEP_ON)
 		r = keep(&k);
-	}
 	if (r < 0 || r == KEEP_GONE)
 		return r < 0 ? r : 0;
 	oom_set(s->oom);

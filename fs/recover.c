@@ -63,7 +63,6 @@ static void settle_inode(void *ctx, struct inode *i)
 	bool idle;
 	int r;
 
-	i->stale_pages = 1;
 	if (flags & INODE_MOVING) {
 		r = copyup_settle(o, i);
 		if (r < 0)

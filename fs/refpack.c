@@ -49,3 +49,16 @@ size_t refpack_blob(uint8_t *out, const struct ref *upper,
 	memcpy(p, name, name_len);
 	return (size_t)(p - out) + name_len;
 }
+
+bool refpack_pins(const uint8_t *blob)
+{
+	const uint8_t *p = blob + 2;
+	struct ref r;
+	unsigned n;
+
+	p += refpack_get(p, &r);
+	n = r.layer == REF_UPPER ? blob[0] : blob[0] - 1u;
+	while (r.type != REF_PINNED && n-- > 0)
+		p += refpack_get(p, &r);
+	return r.type == REF_PINNED;
+}

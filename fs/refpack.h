@@ -25,6 +25,9 @@ size_t refpack_put(uint8_t *out, const struct ref *r);
 /* Read one; the number of bytes. */
 size_t refpack_get(const uint8_t *in, struct ref *r);
 
+/* May a blob have a ref that pins a descriptor? */
+bool refpack_pins(const uint8_t *blob);
+
 /* Write a blob; `upper` may be none. The number of bytes. */
 size_t refpack_blob(uint8_t *out, const struct ref *upper,
 		    const struct ref *lower, unsigned n_lower,

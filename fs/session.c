@@ -183,7 +183,7 @@ static void session_end(struct session *s)
 	    errno != EINVAL && errno != ENOENT)
 		log_warn("%s: %s", s->state->target, strerror(errno));
 	if (s->state->fd_control >= 0)
-		control_unlink(s->state->dev);
+		control_unlink(s->state->dev, s->state->control_ino);
 	stack_free(s->overlay);
 	slot_table_free(s->slots);
 	log_syslog(-1);
@@ -236,7 +236,7 @@ static void become_known(struct state *s)
 	s->program[n > 0 ? n : 0] = '\0';
 	s->fd_reply = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 	s->dev = device_of(s->target);
-	s->fd_control = control_listen(s->dev);
+	s->fd_control = control_listen(s->dev, &s->control_ino);
 	if (s->fd_control < 0)
 		log_debug("no control socket: %s", strerror(-s->fd_control));
 }

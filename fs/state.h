@@ -41,6 +41,7 @@ struct state {
 	uint32_t n_layers;
 	uint32_t userxattr; /* upper's marks are of the family user.* */
 	uint64_t dev;	    /* of the mount; 0: not known */
+	uint64_t control_ino;
 	char target[PATH_MAX], program[PATH_MAX];
 	uint32_t init_len;
 	_Alignas(8) uint8_t init[STATE_INIT_MAX];

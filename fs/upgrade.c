@@ -3,12 +3,12 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/parse.h"
@@ -44,78 +44,81 @@ static void set_inherit(bool on)
 	}
 }
 
-static int start_check(const char *program, int out, pid_t *pid)
+static int start_check(const char *program, const char *layout, pid_t *pid)
 {
 	char *const argv[] = { (char *)(uintptr_t)program,
-			       (char *)(uintptr_t) "--layout", NULL };
-	posix_spawn_file_actions_t actions;
+			       (char *)(uintptr_t) "--layout-is",
+			       (char *)(uintptr_t)layout, NULL };
 	posix_spawnattr_t attr;
 	sigset_t none;
 	int r;
 
 	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-	r = posix_spawn(pid, program, &actions, &attr, argv, environ);
+	r = posix_spawn(pid, program, NULL, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
 	return -r;
 }
 
-/* Its first line of output. */
-static int ask_layout(const char *program, char *line, size_t len)
+/*
+ * Its exit status, -ENOEXEC when it has none. Asked without a pipe: a new
+ * descriptor of ours would be one among a worker's.
+ */
+static int ask(const char *program)
 {
-	_cleanup_close_ int in = -1, out = -1;
-	struct pollfd p;
-	int fds[2], status, r;
-	ssize_t n = 0;
-	pid_t pid;
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	char layout[16];
+	int status = 0;
+	pid_t pid, done = 0;
+	int r;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	in = fds[0];
-	out = fds[1];
-	r = start_check(program, out, &pid);
+	snprintf(layout, sizeof(layout), "%u", state_layout());
+	r = start_check(program, layout, &pid);
 	if (r < 0)
 		return r;
-	p = (struct pollfd){ .fd = in, .events = POLLIN };
-	if (poll(&p, 1, CHECK_MS) == 1)
-		n = read(in, line, len - 1);
-	else
+	for (int ms = 0; done == 0 && ms < CHECK_MS; ms++) {
+		nanosleep(&pause, NULL);
+		done = waitpid(pid, &status, WNOHANG);
+	}
+	if (done == 0) {
 		kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) < 0)
-		return -errno;
-	line[n > 0 ? n : 0] = '\0';
-	line[strcspn(line, "\n")] = '\0';
-	return n > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0
-		       ? 0
-		       : -ENOEXEC;
+		waitpid(pid, &status, 0);
+		return -ENOEXEC;
+	}
+	return done == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+						: -ENOEXEC;
 }
 
 int upgrade_check(const char *program, char *why, size_t len)
 {
-	char line[64] = "";
-	uint32_t layout = 0;
-	int r = ask_layout(program, line, sizeof(line));
+	int r = ask(program);
 
-	if (r == 0 && parse_u32(line, UINT32_MAX, &layout) != 0)
-		r = -ENOEXEC;
-	if (r == -ENOEXEC)
-		snprintf(why, len, "%s is not this program", program);
-	else if (r < 0)
-		snprintf(why, len, "%s: %s", program, strerror(-r));
-	if (r < 0)
-		return r;
-	if (layout == state_layout())
+	if (r == UPGRADE_FITS)
 		return 0;
-	snprintf(why, len,
-		 "%s has another layout of its tables (%u, this one %u): it "
-		 "cannot take a live mount over; unmount and mount again",
-		 program, layout, state_layout());
-	return -EPROTO;
+	if (r == UPGRADE_FITS_NOT) {
+		snprintf(why, len,
+			 "%s has another layout of its tables: it cannot take "
+			 "a live mount over; unmount and mount again",
+			 program);
+		return -EPROTO;
+	}
+	if (r >= 0 || r == -ENOEXEC) {
+		snprintf(why, len, "%s is not this program", program);
+		return -ENOEXEC;
+	}
+	snprintf(why, len, "%s: %s", program, strerror(-r));
+	return r;
+}
+
+int upgrade_answer(const char *layout)
+{
+	uint32_t n;
+
+	return parse_u32(layout, UINT32_MAX, &n) == 0 && n == state_layout()
+		       ? UPGRADE_FITS
+		       : UPGRADE_FITS_NOT;
 }
 
 int upgrade_exec(const char *program, char *const argv[], int state_fd)

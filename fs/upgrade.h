@@ -16,10 +16,16 @@
 int upgrade_resumes(void);
 
 /*
- * Would `program` understand our tables? It is run with --layout and must
- * print our number. 0, or -errno with a sentence in why[len].
+ * Would `program` understand our tables? It is run with --layout-is and our
+ * number, and must end with the status upgrade_answer() gives. 0, or -errno
+ * with a sentence in why[len].
  */
 int upgrade_check(const char *program, char *why, size_t len);
+
+/* The exit status of --layout-is. */
+#define UPGRADE_FITS 84
+#define UPGRADE_FITS_NOT 85
+int upgrade_answer(const char *layout);
 
 /*
  * Execute it with `argv`. Returns only when that failed, -errno; descriptors

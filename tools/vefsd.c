@@ -17,7 +17,6 @@
 #include "fs/control.h"
 #include "fs/options.h"
 #include "fs/session.h"
-#include "fs/state.h"
 #include "fs/upgrade.h"
 
 #ifndef VEFS_VERSION
@@ -183,10 +182,8 @@ int main(int argc, char **argv)
 	int r;
 
 	log_open(base_name(argv[0]));
-	if (argc == 2 && strcmp(argv[1], "--layout") == 0) {
-		printf("%u\n", state_layout());
-		return EXIT_SUCCESS;
-	}
+	if (argc == 3 && strcmp(argv[1], "--layout-is") == 0)
+		return upgrade_answer(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "--upgrade") == 0)
 		return upgrade(argv[2]);
 	/* What our starter has open is not ours to keep open. */

@@ -1,0 +1,190 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# lib_survive.sh - a mount whose processes die; to be sourced after lib.sh.
+#
+# The keeper stays in the foreground, with its log in $D/vefs.log, and is
+# $KEEPER; its worker is $WORKER. Both are of the case's process group.
+KEEPER='' WORKER=''
+
+# ---- a mount, its processes ------------------------------------------------
+
+# until_ok SECONDS COMMAND...: try it until it succeeds.
+until_ok() {
+	local tries=$(($1 * 20 * VEFS_SLOW))
+
+	shift
+	until "$@"; do
+		[ "$tries" -gt 0 ] || return 1
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+}
+
+# The kernel must send requests again.
+begin() {
+	local major minor
+
+	only_vefs "no worker of its own to lose"
+	IFS=.- read -r major minor _ < <(uname -r)
+	if [ "$((major * 1000 + minor))" -lt 6009 ]; then
+		skip "this kernel (before 6.9) cannot send requests again"
+	fi
+	ulimit -c 0
+	# Short: a socket's path has little room.
+	export VEFS_ROOT=$LIB_WORK
+	rm -rf "$VEFS_ROOT/run"
+	trap 'thaw' EXIT
+}
+
+# Ask something that only the daemon knows.
+answers() {
+	timeout $((30 * VEFS_SLOW)) stat -f "${1:-$M}" >/dev/null
+}
+
+is_live() {
+	timeout $((20 * VEFS_SLOW)) mountpoint -q "$1" && answers "$1"
+}
+
+# The one child of a process that is not dead; nothing if it has none.
+child_of() {
+	local pid
+
+	[ -r "/proc/$1/task/$1/children" ] || return 0
+	# shellcheck disable=SC2013 # words
+	for pid in $(cat "/proc/$1/task/$1/children"); do
+		if [ -e "/proc/$pid/exe" ]; then
+			echo "$pid"
+			return
+		fi
+	done
+}
+
+has_worker_but() {
+	WORKER=$(child_of "$KEEPER")
+	[ -n "$WORKER" ] && [ "$WORKER" != "$1" ]
+}
+
+# Wait until the keeper has another worker than $1, and that answers.
+next_worker() {
+	until_ok 30 has_worker_but "$1" ||
+		fail "no new worker; the log: $(tail -n 3 "$D/vefs.log")"
+	answers || fail "the new worker does not answer"
+}
+
+# serve OPTIONS: the mount $M, in the foreground.
+serve() {
+	"$VEFS_BIN/mount.vefs" -f -o "$1${VEFS_OPTS:+,$VEFS_OPTS}" "$M" \
+		2>>"$D/vefs.log" &
+	KEEPER=$!
+	until_ok 30 is_live "$M" || fail "no mount: $(cat "$D/vefs.log")"
+	next_worker 0
+}
+
+serve_rw() {
+	serve "lowerdir=$LOWERS,upperdir=$U,workdir=$W${1:+,$1}"
+}
+
+# kill_worker [SIGNAL]: it dies and another one answers.
+kill_worker() {
+	local old=$WORKER
+
+	kill "-${1:-KILL}" "$old"
+	next_worker "$old"
+}
+
+kill_keeper() {
+	local old=$KEEPER orphan=$WORKER
+
+	kill -KILL "$old"
+	KEEPER=$orphan
+	next_worker "$orphan"
+}
+
+log_says() {
+	grep -q -- "$1" "$D/vefs.log"
+}
+
+assert_log() {
+	until_ok 10 log_says "$1" ||
+		fail "the log does not say '$1': $(tail -n 5 "$D/vefs.log")"
+}
+
+# The keeper's exit status, within a bounded time.
+keeper_ends() {
+	local rc=0
+
+	until_ok 30 test ! -d "/proc/$KEEPER/fd" || fail "the keeper stays"
+	wait "$KEEPER" || rc=$?
+	echo "$rc" >"$D/status"
+}
+
+# Nothing is left in the background, and the end is a good one.
+unmounts_well() {
+	umnt
+	keeper_ends
+	assert_eq 0 "$(cat "$D/status")" "exit status after umount"
+	if log_says "giving up"; then
+		fail "it gave up"
+	fi
+	"$VT" gone "$M" $((10 * VEFS_SLOW))
+}
+
+# What a stopped mount below holds up goes on.
+FROZEN=
+freeze() {
+	FROZEN=$*
+	kill -STOP "$@"
+}
+
+thaw() {
+	local pids=$FROZEN
+
+	FROZEN=
+	# shellcheck disable=SC2086 # several
+	[ -z "$pids" ] || kill -CONT $pids
+}
+
+# ---- what happens to it ----------------------------------------------------
+
+# kill_while PID: kill the worker until the process has ended.
+kill_while() {
+	local rounds=0
+
+	while [ -d "/proc/$1/fd" ] && [ "$rounds" -lt 200 ]; do
+		kill_worker KILL
+		sleep 0.03
+		rounds=$((rounds + 1))
+	done
+	wait "$1"
+	[ "$rounds" -ge 3 ] || fail "only $rounds kills while it ran"
+}
+
+some_walks() {
+	local i
+
+	for i in $(seq 20); do
+		"$VT" walk "$1" "$((7200 + i))" 2000
+		sleep 0.02
+	done
+}
+
+open_descriptors() {
+	local fds=("/proc/$KEEPER/fd"/*)
+
+	echo "${#fds[@]}"
+}
+
+# stats NAME: the number in a fresh line of statistics.
+stats() {
+	local lines
+
+	lines=$(grep -c ' stats: ' "$D/vefs.log") || [ "$lines" = 0 ]
+	kill -USR1 "$KEEPER"
+	until_ok 10 more_stats "$lines" || fail "no statistics"
+	sed -n "s/.* stats: .*\b$1=\([0-9]*\).*/\1/p" "$D/vefs.log" | tail -n 1
+}
+
+more_stats() {
+	[ "$(grep -c ' stats: ' "$D/vefs.log")" -gt "$1" ]
+}
