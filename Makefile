@@ -144,10 +144,13 @@ FS += xattrs
 # tools (F4): the programs, then what each is made of
 PROGRAMS += vefs
 vefs_SRC += tools/vefs.c
+vefs_SRC += tools/cmd_container.c
 vefs_SRC += tools/cmd_template.c
 vefs_SRC += tools/cmd_template_import.c
 vefs_SRC += tools/cmd_template_keep.c
 vefs_SRC += tools/cmd_template_look.c
+vefs_SRC += tools/container.c
+vefs_SRC += tools/mounting.c
 vefs_SRC += tools/progress.c
 PROGRAMS += vefsd
 vefsd_SRC += tools/vefsd.c

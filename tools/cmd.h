@@ -29,7 +29,8 @@ struct cmd {
 		   char **argv);
 };
 
-extern const struct cmd cmd_template;
+extern const struct cmd cmd_template, cmd_create, cmd_mount, cmd_umount,
+	cmd_destroy, cmd_list;
 
 /* An option of a command; `set` or `value` is filled in. */
 struct cmd_option {

@@ -74,6 +74,10 @@ static const struct cmd children[] = {
 	  .help = "The space is freed by 'vefs template gc'.\n\n"
 		  "  --all   every version of the names given\n",
 	  .run = tcmd_remove },
+	{ .name = "mount",
+	  .args = "template mount NAME[:VERSION] TARGET",
+	  .brief = "show a version, read-only; umount TARGET ends it",
+	  .run = tcmd_mount },
 	{ .name = "gc",
 	  .args = "template gc [--dry-run]",
 	  .brief = "free what no version holds",

@@ -10,6 +10,8 @@
 #include "templates/export.h"
 #include "templates/gc.h"
 #include "templates/verify.h"
+#include "tools/container.h"
+#include "tools/mounting.h"
 #include "tools/progress.h"
 #include "tools/tcmd.h"
 
@@ -198,6 +200,7 @@ TCMD_RUN(rename)
 {
 	static const int limits[] = { 2, 2 };
 	struct catalog_id from, to;
+	struct catalog_users users;
 	struct why why = { "" };
 	struct catalog *c;
 	int r;
@@ -214,7 +217,8 @@ TCMD_RUN(rename)
 	c = cmd_open(common, false);
 	if (!c)
 		return CMD_FAILED;
-	r = catalog_rename(c, &from, &to, NULL, &why);
+	users = container_users(c);
+	r = catalog_rename(c, &from, &to, &users, &why);
 	catalog_free(c);
 	return r < 0 ? cmd_fail(r, &why) : CMD_OK;
 }
@@ -224,6 +228,7 @@ static int remove_named(struct catalog *c, const struct cmd_common *common,
 			const struct catalog_id *id)
 {
 	_cleanup_free_ struct catalog_version *v = NULL;
+	struct catalog_users users = container_users(c);
 	struct why why = { "" };
 	size_t n = 0;
 	bool found = false;
@@ -235,7 +240,7 @@ static int remove_named(struct catalog *c, const struct cmd_common *common,
 		     strcmp(v[i].id.version, id->version) != 0))
 			continue;
 		found = true;
-		r = catalog_remove(c, &v[i].id, NULL, &why);
+		r = catalog_remove(c, &v[i].id, &users, &why);
 		if (r == 0 && !common->quiet)
 			printf("removed %s:%s\n", v[i].id.name,
 			       v[i].id.version);
@@ -337,4 +342,20 @@ TCMD_RUN(gc)
 		       (unsigned long long)res.kept,
 		       (unsigned long long)res.young, res.swept);
 	return cmd_flush(CMD_OK);
+}
+
+/* ---- mount --------------------------------------------------------------- */
+
+int tcmd_mount(const struct cmd *self, struct cmd_common *common, int argc,
+	       char **argv)
+{
+	_cleanup_(strbuf_free) struct strbuf b = STRBUF_INIT;
+	static const int limits[] = { 2, 2 };
+
+	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
+		return cmd_parse_status(common);
+	mounting_option(&b, "template", argv[0], "");
+	mounting_option(&b, "store", common->root, "");
+	mounting_option(&b, "fsname", "vefs:", argv[0]);
+	return mounting_run(&b, argv[1]) < 0 ? CMD_FAILED : CMD_OK;
 }

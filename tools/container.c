@@ -268,12 +268,10 @@ int container_create(struct catalog *c, const char *store, const char *id,
 	r = one.dir = fdio_openat(folder, tmp, O_RDONLY | O_DIRECTORY, 0);
 	if (r >= 0)
 		r = fill(c, &one, spec, why);
-	if (r == 0 &&
-	    renameat2(folder, tmp, folder, id, RENAME_NOREPLACE) < 0)
-		r = errno == EEXIST
-			    ? why_set(why, -EEXIST,
-				      "container %s exists already", id)
-			    : why_sys(why, -errno, "container %s", id);
+	if (r == 0 && renameat2(folder, tmp, folder, id, RENAME_NOREPLACE) < 0)
+		r = errno == EEXIST ? why_set(why, -EEXIST,
+					      "container %s exists already", id)
+				    : why_sys(why, -errno, "container %s", id);
 	if (r < 0)
 		rmtree_at(folder, tmp, DEPTH);
 	else
@@ -337,8 +335,7 @@ bool container_is_mounted(const struct container *c)
 	       (statfs(c->root, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC);
 }
 
-int container_destroy(struct catalog *c, struct container *one,
-		      struct why *why)
+int container_destroy(struct catalog *c, struct container *one, struct why *why)
 {
 	_cleanup_close_ int folder = open_folder(c, false, why);
 	char tmp[32];
@@ -395,7 +392,8 @@ int container_each(struct catalog *c,
 
 /* Users of a version. */
 
-struct using {
+struct using
+{
 	const struct catalog_id *id;
 	char *one;
 	int count;

@@ -22,6 +22,7 @@ TCMD_RUN(rename);
 TCMD_RUN(remove);
 TCMD_RUN(gc);
 TCMD_RUN(export);
+TCMD_RUN(mount);
 
 /* A version that is being read. */
 struct tcmd_version {

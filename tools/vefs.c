@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * vefs: templates of containers. `vefs --help`.
+ * vefs: templates and containers made of them. `vefs --help`.
  *
- * Exit status: 0 done, 1 failed, 2 wrong usage.
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 9 somebody else works on the
+ * container.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,10 @@
 
 #define ROOT "/var/lib/vefs"
 
-static const struct cmd *const commands[] = { &cmd_template };
+static const struct cmd *const commands[] = {
+	&cmd_template, &cmd_create,  &cmd_mount,
+	&cmd_umount,   &cmd_destroy, &cmd_list,
+};
 
 static void show_help(FILE *to)
 {
