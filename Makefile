@@ -182,6 +182,7 @@ UNIT += test_log
 UNIT += test_lookup
 UNIT += test_loop
 UNIT += test_lowerpath
+UNIT += test_node
 UNIT += test_object
 UNIT += test_oom
 UNIT += test_optfuzz

@@ -21,7 +21,7 @@
 
 struct freeze {
 	struct store_txn *from;
-	struct store *to;
+	struct store *tree, *to;
 	struct store_txn *out;
 	unsigned changes;
 	uint64_t next;
@@ -43,6 +43,9 @@ static int put(struct freeze *f, unsigned table, struct store_bytes key,
 		return r;
 	f->changes = 0;
 	r = store_commit(TAKE_PTR(f->out));
+	/* what is read lies all over the tree: it would all be mapped */
+	store_relax(f->tree);
+	store_relax(f->to);
 	return r < 0 ? r : store_begin(f->to, true, &f->out);
 }
 
@@ -205,10 +208,9 @@ static int put_texts(struct freeze *f, const struct freeze_text *texts)
 	return r;
 }
 
-static int run(struct freeze *f, struct tree *t,
-	       const struct freeze_text *texts)
+static int run(struct freeze *f, const struct freeze_text *texts)
 {
-	int r = store_begin(tree_store(t), false, &f->from);
+	int r = store_begin(f->tree, false, &f->from);
 
 	if (r == 0)
 		r = store_begin(f->to, true, &f->out);
@@ -233,13 +235,13 @@ static int sum_up(int dir, struct seal *s)
 int freeze_write(struct tree *t, int dir, const struct freeze_text *texts,
 		 struct seal *s, struct why *why)
 {
-	struct freeze f = { .seal = s };
+	struct freeze f = { .seal = s, .tree = tree_store(t) };
 	int r = store_open(&f.to, dir, SEAL_INDEX, &index_layout);
 
 	*s = (struct seal){ 0 };
 	f.digest = digest_new();
 	if (r == 0)
-		r = f.digest ? run(&f, t, texts) : -ENOMEM;
+		r = f.digest ? run(&f, texts) : -ENOMEM;
 	store_free(f.to);
 	if (r == 0) {
 		digest_final(f.digest, &s->digest);

@@ -20,6 +20,7 @@
  */
 
 #define BATCH 2000u
+#define RELAX 16u /* batches; then the mapped pages may go */
 #define MAP_SIZE ((size_t)1 << 36)
 
 static int step(struct tree *t)
@@ -30,6 +31,8 @@ static int step(struct tree *t)
 		return 0;
 	t->changes = 0;
 	r = store_commit(TAKE_PTR(t->txn));
+	if (++t->batches % RELAX == 0)
+		store_relax(t->store);
 	if (r == 0)
 		r = store_begin(t->store, true, &t->txn);
 	return r < 0 ? why_sys(t->why, r, "the staging index") : 0;

@@ -14,7 +14,7 @@ struct tree {
 	struct why *why;
 	struct tree_limits limits;
 	uint64_t next_ino, entries, devices;
-	unsigned changes;
+	unsigned changes, batches;
 	uint16_t layer;
 	struct strbuf bytes;
 	/* the directory of the last path */

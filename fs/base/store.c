@@ -3,6 +3,8 @@
 
 #include <lmdb.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "fs/base/cleanup.h"
@@ -16,6 +18,11 @@ struct store {
 	MDB_env *env;
 	MDB_dbi dbi[STORE_TABLES_MAX];
 	bool read_only;
+	/* for store_relax() */
+	char first[64]; /* table's name */
+	bool looked;
+	void *map;
+	size_t map_size;
 };
 
 struct store_txn {
@@ -120,6 +127,7 @@ int store_open(struct store **out, int dirfd, const char *name,
 	if (!s)
 		return -ENOMEM;
 	s->read_only = o->read_only;
+	snprintf(s->first, sizeof(s->first), "%s", o->tables[0]);
 	r = to_errno(mdb_env_create(&s->env));
 	if (!r)
 		r = open_env(s, path, o);
@@ -153,6 +161,52 @@ int store_fd(const struct store *s)
 int store_sync(struct store *s)
 {
 	return to_errno(mdb_env_sync(s->env, 1));
+}
+
+/* Where something lies in the map, or NULL. */
+static const void *in_map(struct store *s, const char *table)
+{
+	MDB_val key = { .mv_size = strlen(table), .mv_data = (void *)table };
+	MDB_val v = { 0 };
+	MDB_txn *txn;
+	MDB_dbi all;
+
+	if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn))
+		return NULL;
+	if (mdb_dbi_open(txn, NULL, 0, &all) || mdb_get(txn, all, &key, &v))
+		v.mv_data = NULL;
+	mdb_txn_abort(txn);
+	return v.mv_data;
+}
+
+/* LMDB does not say where its map is: ask the kernel what is around `at`. */
+static void find_map(struct store *s, const void *at)
+{
+	FILE *f = at ? fopen("/proc/self/maps", "re") : NULL;
+	_cleanup_free_ char *line = NULL;
+	char *end;
+	size_t n = 0;
+
+	while (f && !s->map && getline(&line, &n, f) > 0) {
+		uintptr_t from = strtoul(line, &end, 16), to;
+
+		to = *end == '-' ? strtoul(end + 1, NULL, 16) : 0;
+		if ((uintptr_t)at < from || (uintptr_t)at >= to)
+			continue;
+		s->map = (char *)at - ((uintptr_t)at - from);
+		s->map_size = to - from;
+	}
+	if (f)
+		fclose(f);
+}
+
+void store_relax(struct store *s)
+{
+	if (!s->looked)
+		find_map(s, in_map(s, s->first));
+	s->looked = true;
+	if (s->map)
+		madvise(s->map, s->map_size, MADV_DONTNEED);
 }
 
 int store_begin(struct store *s, bool write, struct store_txn **out)

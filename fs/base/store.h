@@ -46,6 +46,11 @@ void store_free(struct store *s);
 int store_sync(struct store *s);
 /* The descriptor of its file; borrowed. */
 int store_fd(const struct store *s);
+/*
+ * Let go of the memory that the file's pages take in this process; they come
+ * back as they are used. Nothing borrowed is lost.
+ */
+void store_relax(struct store *s);
 
 /*
  * A transaction is used by one thread at a time, not bound to one. Any number

@@ -24,7 +24,6 @@
 #define GC_EVERY 500
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static struct catalog *store;
 
@@ -34,19 +33,16 @@ static _Noreturn void fault(const char *what, const struct why *why)
 	abort();
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+static void set_up(void)
 {
 	static char root[] = "/dev/shm/vefs-fuzz-XXXXXX";
 	struct why why = { "" };
 	/* holes must not become data */
 	const struct rlimit files = { 1u << 30, 1u << 30 };
 
-	(void)argc;
-	(void)argv;
 	setrlimit(RLIMIT_FSIZE, &files);
 	if (!mkdtemp(root) || catalog_open(root, true, &store, &why) < 0)
 		fault("no store", &why);
-	return 0;
 }
 
 static int import(int fd, const char *name, enum import_kind kind,
@@ -135,6 +131,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 1)
 		return 0;
+	if (!store)
+		set_up();
 	fd = memfd_create("archive", MFD_CLOEXEC);
 	if (write(fd, data + 1, len - 1) != (ssize_t)(len - 1))
 		abort();

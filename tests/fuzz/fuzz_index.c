@@ -18,20 +18,16 @@
 #include "templates/paxacl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static int dir = -1;
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
+static void set_up(void)
 {
 	static char root[] = "/dev/shm/vefs-fuzz-XXXXXX";
 
-	(void)argc;
-	(void)argv;
 	dir = mkdtemp(root) ? open(root, O_RDONLY | O_DIRECTORY) : -1;
 	if (dir < 0)
 		abort();
-	return 0;
 }
 
 static void fill(const uint8_t *data, size_t len)
@@ -155,6 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct strbuf sorted = STRBUF_INIT;
 
+	if (dir < 0)
+		set_up();
 	unlinkat(dir, SEAL_INDEX, 0);
 	fill(data, len);
 	seal();

@@ -52,6 +52,7 @@ static const struct {
 	{ "lookup", test_lookup_suite },
 	{ "loop", test_loop_suite },
 	{ "lowerpath", test_lowerpath_suite },
+	{ "node", test_node_suite },
 	{ "object", test_object_suite },
 	{ "oom", test_oom_suite },
 	{ "optfuzz", test_optfuzz_suite },

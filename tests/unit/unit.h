@@ -70,6 +70,7 @@ Suite *test_log_suite(void);
 Suite *test_lookup_suite(void);
 Suite *test_loop_suite(void);
 Suite *test_lowerpath_suite(void);
+Suite *test_node_suite(void);
 Suite *test_object_suite(void);
 Suite *test_oom_suite(void);
 Suite *test_optfuzz_suite(void);
