@@ -304,7 +304,7 @@ static int open_source(struct job *j)
 			       S_ISREG(j->v.type)   ? O_RDONLY
 			       : S_ISDIR(j->v.type) ? O_RDONLY | O_DIRECTORY
 						    : O_PATH);
-	return j->from < 0 ? j->from : fdio_stat(j->from, &j->st);
+	return j->from < 0 ? j->from : dirlayer_stat(l, j->from, &j->st);
 }
 
 static int take_place(struct job *j, int fd, bool links)

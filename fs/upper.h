@@ -53,7 +53,7 @@ int upper_make(struct upper *u, const struct stat *like, int from,
 
 /*
  * The four that follow leave syncing the directory to their callers, who first
- * note what has happened: upper_sync_dir().
+ * note what has happened: upper_sync_names().
  */
 
 /* Put a whiteout where there is no name yet. */
@@ -95,6 +95,11 @@ void upper_scratch_end(struct upper *u, const char *tmp);
 /* Sync as configured: data before it gets a name; a directory after. */
 int upper_sync_data(const struct upper *u, int fd);
 int upper_sync_dir(const struct upper *u, int dirfd);
+/*
+ * The same after a change that is there and that the kernel must not be told
+ * to have failed: an error is only logged.
+ */
+void upper_sync_names(const struct upper *u, int dirfd);
 /* fsync(2) asked for by the guest. */
 int upper_sync_asked(const struct upper *u, int fd, bool datasync);
 

@@ -403,6 +403,31 @@ t_redirect_chain_in_lowers() {
 	assert_text "$M/three/f" f
 }
 
+# A folder on the way to where a redirect leads has one itself, and that layer
+# does not have the rest of the way.
+t_redirect_through_a_redirect() {
+	tree
+	differs fuse-overlayfs "EXDEV"
+	mkdir -p "$L/a/b" "$D/former"
+	put "$L/a/b/f" "text below"
+	mnt
+	rename_dir "$M/a" "$M/x"
+	umnt
+	mv "$U" "$D/former/u"
+	rm -rf "$W"
+	mkdir "$U" "$W"
+	LOWERS=$D/former/u:$LOWERS
+	mnt
+	rename_dir "$M/x/b" "$M/y"
+	assert_text "$M/y/f" "text below"
+	remnt
+	assert_text "$M/y/f" "text below"
+	assert_names "$M/y" "f"
+	chmod 600 "$M/y/f"
+	remnt
+	assert_text "$M/y/f" "text below"
+}
+
 t_write_inside() {
 	tree
 	differs fuse-overlayfs "EXDEV"
