@@ -59,6 +59,9 @@ static int step(struct layer *l, struct layer_entry *at, const char *name,
 	if (!S_ISDIR(next.st.st_mode))
 		return 0;
 	r = l->ops->marks(l, &next.ref, &m);
+	/* A path from the roots leads out of what hides the rest. */
+	if (r == 0 && m.redirect && m.redirect[0] == '/')
+		*stop = false;
 	if (r == 0 && m.opaque)
 		*stop = true;
 	*redirect = m.redirect;

@@ -443,11 +443,16 @@ int upper_sync_data(const struct upper *u, int fd)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int upper_sync_dir(const struct upper *u, int dirfd)
+int upper_sync_marks(const struct upper *u, int fd)
 {
 	if (u->fsync != OPTIONS_FSYNC_STRICT)
 		return 0;
-	return fsync(dirfd) < 0 ? -errno : 0;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int upper_sync_dir(const struct upper *u, int dirfd)
+{
+	return upper_sync_marks(u, dirfd);
 }
 
 void upper_sync_names(const struct upper *u, int dirfd)
@@ -459,9 +464,18 @@ void upper_sync_names(const struct upper *u, int dirfd)
 			  strerror(-r));
 }
 
+/*
+ * What was copied up may have its name, or data of its own, only since a moment
+ * ago. An fdatasync(2) on ext4 makes sure of neither, and after a power cut
+ * the lower's data would show.
+ */
 int upper_sync_asked(const struct upper *u, int fd, bool datasync)
 {
+	struct xattrs_record rec;
+
 	if (u->fsync == OPTIONS_FSYNC_NONE)
 		return 0;
+	if (datasync && xattrs_record_get(fd, &rec) != 0)
+		datasync = false;
 	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 }
