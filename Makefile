@@ -236,6 +236,16 @@ stress/ns_SRC += tests/stress/ns.c
 stress/ns_SRC += tests/stress/ns_meet.c
 stress/ns_SRC += tests/stress/ns_model.c
 stress/ns_SRC += tests/stress/ns_own.c
+HELPERS += stress/powercut
+stress/powercut_SRC += tests/stress/powercut.c
+stress/powercut_SRC += tests/stress/powercut_check.c
+stress/powercut_SRC += tests/stress/powercut_data.c
+stress/powercut_SRC += tests/stress/powercut_disk.c
+stress/powercut_SRC += tests/stress/powercut_found.c
+stress/powercut_SRC += tests/stress/powercut_load.c
+stress/powercut_SRC += tests/stress/powercut_lower.c
+stress/powercut_SRC += tests/stress/powercut_model.c
+stress/powercut_SRC += tests/stress/powercut_plan.c
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
 STRESS :=

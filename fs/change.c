@@ -36,17 +36,16 @@ static int open_size(struct overlay *o, const struct itable_view *v,
 	return fd;
 }
 
-static int change_size(struct overlay *o, struct inode *i,
-		       const struct change *c, int fd)
+int change_truncate(struct overlay *o, struct inode *i, int fd, off_t size)
 {
 	struct stat st;
-	int r = c->new_size == 0 ? copyup(o, i, COPYUP_EMPTY) : 0;
+	int r = size == 0 ? copyup(o, i, COPYUP_EMPTY) : 0;
 
-	if (r < 0 || ftruncate(fd, c->new_size) == 0)
+	if (r < 0 || ftruncate(fd, size) == 0)
 		return r;
 	r = -errno;
 	/* The copy-up has emptied it: what is left is nothing. */
-	if (c->new_size == 0 && fdio_stat(fd, &st) == 0 && st.st_size == 0)
+	if (size == 0 && fdio_stat(fd, &st) == 0 && st.st_size == 0)
 		return 0;
 	return r;
 }
@@ -103,7 +102,7 @@ static int apply(struct overlay *o, struct inode *i,
 	if (c->uid || c->gid || c->mode || c->kill_priv)
 		r = change_owner_and_mode(o, fd, c);
 	if (r == 0 && c->size)
-		r = change_size(o, i, c, data);
+		r = change_truncate(o, i, data, c->new_size);
 	if (r == 0 && (c->atime || c->mtime) &&
 	    utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
 		r = -errno;

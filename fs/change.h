@@ -36,6 +36,12 @@ int change_attr(struct overlay *o, struct inode *i, const struct change *c,
  */
 int change_nothing(struct overlay *o, struct inode *i, struct stat *st);
 
+/*
+ * Truncate by `fd`, a descriptor of upper's inode. What is to be empty need
+ * not have its data there. 0 or -errno, and nothing has changed.
+ */
+int change_truncate(struct overlay *o, struct inode *i, int fd, off_t size);
+
 /* It gets setuid, setgid or attributes: look before relying on its having none. */
 void change_not_plain(struct overlay *o, struct inode *i);
 

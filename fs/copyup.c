@@ -356,6 +356,8 @@ static int from_below(struct job *j)
 	CRASH_POINT(COPYUP_DATA);
 	if (r >= 0)
 		r = put_meta(j, fd);
+	if (r >= 0 && (S_ISREG(j->st.st_mode) || S_ISDIR(j->st.st_mode)))
+		r = upper_sync_marks(j->o->upper, fd);
 	CRASH_POINT(COPYUP_META);
 	return r < 0 ? r : take_place(j, fd, links);
 }

@@ -103,7 +103,9 @@ int datafill(struct overlay *o, const struct itable_view *v, bool empty)
 		r = fill(o, v, fd, &up);
 	if (r == 0)
 		r = unmark(fd);
-	if (r < 0)
+	if (r < 0) {
 		undo(fd, &up);
-	return r;
+		return r;
+	}
+	return upper_sync_marks(o->upper, fd);
 }

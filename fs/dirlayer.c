@@ -170,6 +170,26 @@ static int is_whiteout(int dirfd, const char *name, const struct stat *st)
 	return n == -ENODATA || n == -EOPNOTSUPP ? 0 : (int)n;
 }
 
+/* Links that stand in an index alone, or in nothing but it, are counted so. */
+static void count_links(const struct xattrs_record *rec, struct stat *st)
+{
+	if (rec->indexed && !S_ISDIR(st->st_mode))
+		st->st_nlink = (nlink_t)((long)st->st_nlink + rec->link_delta);
+}
+
+int dirlayer_stat(struct layer *l, int fd, struct stat *st)
+{
+	struct xattrs_record rec;
+	int r = fdio_stat(fd, st);
+
+	if (r < 0 || !dl(l)->records)
+		return r;
+	r = xattrs_record_get(fd, &rec);
+	if (r > 0)
+		count_links(&rec, st);
+	return r < 0 ? r : 0;
+}
+
 /* What a former upper remembers of the inode, where this is one. */
 static int read_record(struct dirlayer *d, int dirfd, const char *name,
 		       struct layer_entry *e)
@@ -184,6 +204,7 @@ static int read_record(struct dirlayer *d, int dirfd, const char *name,
 	r = xattrs_record_getat(dirfd, name, &rec);
 	if (r <= 0)
 		return r;
+	count_links(&rec, &e->st);
 	if (rec.ino)
 		e->ino = rec.ino;
 	e->recorded = rec.ino != 0;
@@ -365,9 +386,9 @@ static int stat_ref(struct layer *l, const struct ref *r, struct stat *st)
 	_cleanup_close_ int fd = -1;
 
 	if (r->type == REF_PINNED)
-		return fdio_stat(r->fd, st);
+		return dirlayer_stat(l, r->fd, st);
 	fd = open_ref(l, r, O_PATH);
-	return fd < 0 ? fd : fdio_stat(fd, st);
+	return fd < 0 ? fd : dirlayer_stat(l, fd, st);
 }
 
 static int redirect(struct layer *l, const struct ref *r, char *path)
@@ -437,18 +458,28 @@ int dirlayer_private(int dirfd)
 		       : fdio_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
 }
 
-static bool handles_work(struct dirlayer *d)
+/*
+ * Are there file handles, and may we use them: 1, 0; -errno if that cannot be
+ * told. An index was named after what it was when it was made.
+ */
+static int handles_work(struct dirlayer *d)
 {
-	struct ref r = REF_NONE;
-	int fd;
+	static const int no[] = { -EOPNOTSUPP, -EOVERFLOW, -ENOSYS, -EPERM,
+				  -EACCES,     -EINVAL,	   -ESTALE };
+	struct ref ref = REF_NONE;
+	int r = handle_of(d, d->rootfd, "", AT_EMPTY_PATH, &ref);
 
-	if (handle_of(d, d->rootfd, "", AT_EMPTY_PATH, &r) < 0)
-		return false;
-	fd = open_ref(&d->pub, &r, O_PATH);
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
+	if (r == 0)
+		r = open_ref(&d->pub, &ref, O_PATH);
+	if (r >= 0) {
+		close(r);
+		return 1;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(no); i++) {
+		if (r == no[i])
+			return 0;
+	}
+	return r;
 }
 
 static int open_lower(const char *path)
@@ -467,10 +498,13 @@ static int read_root(struct dirlayer *d)
 {
 	int marked = xattrs_is_marked(d->rootfd);
 	int impure = xattrs_private_has(d->rootfd, XATTRS_IMPURE);
+	int handles = handles_work(d);
 
 	if (marked < 0 || impure < 0)
 		return marked < 0 ? marked : impure;
-	d->handles = handles_work(d);
+	if (handles < 0)
+		return handles;
+	d->handles = handles;
 	d->wh_names = !marked;
 	d->records = d->pub.index != REF_UPPER && (marked || impure);
 	return 0;

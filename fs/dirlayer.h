@@ -32,6 +32,9 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 		 char *err, size_t errlen);
 
 /* The root's descriptor, borrowed. */
+/* Stat one of its inodes, with the links that it shows. */
+int dirlayer_stat(struct layer *l, int fd, struct stat *st);
+
 int dirlayer_rootfd(const struct layer *l);
 
 /*

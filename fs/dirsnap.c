@@ -381,6 +381,18 @@ int dirsnap_read(struct overlay *o, struct inode *dir, uint64_t cookie,
 	return err < 0 ? err : 0;
 }
 
+void dirsnap_ino(struct overlay *o, struct inode *dir, const char *name,
+		 uint64_t *ino)
+{
+	struct itable_view v;
+	OVERLAY_DIR(d, o);
+
+	itable_view(o->inodes, dir, &v);
+	if ((v.flags & INODE_UPPER) && (v.flags & INODE_IMPURE) && v.pin < 0 &&
+	    overlay_upper_dir(o, &v, &d.ent) == 0)
+		true_ino(d.ent->fd, name, ino);
+}
+
 /* Emptiness. */
 
 static int not_empty(void *ctx, const char *name, uint64_t ino, unsigned type)

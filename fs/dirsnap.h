@@ -27,7 +27,10 @@ struct dirsnap_entry {
 	uint64_t cookie; /* where the entry after this one is */
 };
 
-/* Non-zero: no room, this entry comes again next time. */
+/*
+ * Positive: no room, this entry comes again next time. Negative: an error,
+ * which dirsnap_read() gives back.
+ */
 typedef int (*dirsnap_emit_fn)(void *ctx, const struct dirsnap_entry *e);
 
 /*
@@ -37,6 +40,13 @@ typedef int (*dirsnap_emit_fn)(void *ctx, const struct dirsnap_entry *e);
  */
 int dirsnap_read(struct overlay *o, struct inode *dir, uint64_t cookie,
 		 bool exact_ino, dirsnap_emit_fn emit, void *ctx);
+
+/*
+ * The number that a name in `dir` shows, for one that cannot be looked up;
+ * *ino stays where it is not known to be another.
+ */
+void dirsnap_ino(struct overlay *o, struct inode *dir, const char *name,
+		 uint64_t *ino);
 
 /* Names in `dir` changed: who starts from the beginning sees that. */
 void dirsnap_changed(struct overlay *o, struct inode *dir);

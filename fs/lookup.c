@@ -331,8 +331,14 @@ static int search_path(struct search *s, unsigned index)
 {
 	struct layer *layer = s->o->layers[index];
 	struct layer_entry e;
-	int r = lowerpath_walk(layer, s->redirect, &e, &s->stop);
+	struct lowerpath_below below = { .stop = false };
+	int r = lowerpath_walk(layer, s->redirect, &e, &below);
 
+	s->stop = s->stop || below.stop;
+	if (below.path) {
+		free(s->redirect);
+		s->redirect = below.path;
+	}
 	if (r == -ENOENT)
 		return 0;
 	return r < 0 ? r
@@ -519,14 +525,20 @@ int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
 	return r;
 }
 
+static void below_end(struct lowerpath_below *b)
+{
+	free(b->path);
+}
+
 int lookup_lower_file(struct overlay *o, const char *path, unsigned above,
 		      struct layer_entry *out)
 {
+	_cleanup_(below_end) struct lowerpath_below below = { .stop = false };
 	char next[PATH_MAX];
-	bool stop = false;
 
-	for (unsigned i = above + 1; i < o->n_layers && !stop; i++) {
-		int r = lowerpath_walk(o->layers[i], path, out, &stop);
+	for (unsigned i = above + 1; i < o->n_layers && !below.stop; i++) {
+		const char *here = below.path ? below.path : path;
+		int r = lowerpath_walk(o->layers[i], here, out, &below);
 
 		if (r == -ENOENT)
 			continue;
@@ -538,9 +550,11 @@ int lookup_lower_file(struct overlay *o, const char *path, unsigned above,
 			struct layer *l = o->layers[i];
 
 			r = l->ops->redirect(l, &out->ref, next);
-			if (r == 0 && next[0] == '/')
+			if (r == 0 && next[0] == '/') {
+				free(TAKE_PTR(below.path));
 				path = next;
-			stop = false;
+			}
+			below.stop = false;
 		} else {
 			r = -ESTALE;
 		}

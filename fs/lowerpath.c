@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/strbuf.h"
 #include "fs/base/xattrio.h"
 #include "fs/dirlayer.h"
 #include "fs/xattrs.h"
@@ -36,8 +37,9 @@ static bool is_dot(const char *name)
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
 
+/* *redirect: what the directory is called further down, or NULL. */
 static int step(struct layer *l, struct layer_entry *at, const char *name,
-		bool *stop)
+		bool *stop, char **redirect)
 {
 	struct layer_entry next;
 	struct layer_marks m = { .opaque = false };
@@ -57,23 +59,58 @@ static int step(struct layer *l, struct layer_entry *at, const char *name,
 	if (!S_ISDIR(next.st.st_mode))
 		return 0;
 	r = l->ops->marks(l, &next.ref, &m);
-	free(m.redirect);
+	/* A path from the roots leads out of what hides the rest. */
+	if (r == 0 && m.redirect && m.redirect[0] == '/')
+		*stop = false;
 	if (r == 0 && m.opaque)
 		*stop = true;
+	*redirect = m.redirect;
 	return r;
 }
 
-int lowerpath_walk(struct layer *l, const char *path, struct layer_entry *out,
-		   bool *stop)
+/* Follow a redirect in the path that the layers further down are asked for. */
+static void rename_last(struct strbuf *b, const char *redirect)
 {
+	const char *slash = strrchr(strbuf_get(b), '/');
+
+	if (redirect[0] == '/')
+		strbuf_clear(b);
+	else if (slash)
+		strbuf_truncate(b, (size_t)(slash + 1 - strbuf_get(b)));
+	strbuf_puts(b, redirect);
+}
+
+int lowerpath_walk(struct layer *l, const char *path, struct layer_entry *out,
+		   struct lowerpath_below *below)
+{
+	_cleanup_(strbuf_free) struct strbuf b = STRBUF_INIT;
+	_cleanup_free_ char *redirect = NULL;
 	struct layer_entry at;
 	char name[NAME_MAX + 1];
+	bool renamed = false;
 	int r = l->ops->root(l, &at);
 
 	if (r < 0)
 		return r;
-	while (r == 0 && (path = component(path, name)) != NULL)
-		r = step(l, &at, name, stop);
+	while (r == 0 && (path = component(path, name)) != NULL) {
+		if (redirect) {
+			rename_last(&b, redirect);
+			renamed = true;
+			free(TAKE_PTR(redirect));
+		}
+		strbuf_addf(&b, "/%s", name);
+		r = step(l, &at, name, &below->stop, &redirect);
+	}
+	if (r == -ENOENT && path)
+		strbuf_puts(&b, path);
+	if (renamed && (r == 0 || r == -ENOENT)) {
+		if (strbuf_error(&b) < 0) {
+			r = r == 0 ? -ENOMEM : r;
+		} else {
+			free(below->path);
+			below->path = strbuf_take(&b);
+		}
+	}
 	if (r < 0) {
 		dirlayer_ref_close(&at.ref);
 		return r;

@@ -10,13 +10,19 @@
 
 #include "fs/overlay.h"
 
+/* What a layer says about those further down. */
+struct lowerpath_below {
+	bool stop;  /* a whiteout or an opaque directory: they do not count */
+	char *path; /* directories on the way are called this there; allocated,
+		       NULL: the same */
+};
+
 /*
  * Walk `path` in one layer. 0, -ENOENT (not in this layer), or another error.
- * *stop is set when an opaque directory or a whiteout on the way says that
- * the layers further down do not count.
+ * *below is changed where there is something to say, also with -ENOENT.
  */
 int lowerpath_walk(struct layer *l, const char *path, struct layer_entry *out,
-		   bool *stop);
+		   struct lowerpath_below *below);
 
 /* The path of a directory or file that has something below. Allocated. */
 int lowerpath_of(struct overlay *o, struct inode *i, char **out);

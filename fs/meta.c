@@ -7,6 +7,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
+#include "fs/dirlayer.h"
 #include "fs/xattrs.h"
 
 /* How to open an inode so that it says most with fewest system calls. */
@@ -46,8 +47,9 @@ void meta_close(struct meta *m)
 
 int meta_stat(const struct meta *m, struct stat *st)
 {
-	return m->fd >= 0 ? fdio_stat(m->fd, st)
-			  : m->l->ops->stat(m->l, &m->ref, st);
+	if (m->fd < 0)
+		return m->l->ops->stat(m->l, &m->ref, st);
+	return m->l ? dirlayer_stat(m->l, m->fd, st) : fdio_stat(m->fd, st);
 }
 
 ssize_t meta_readlink(const struct meta *m, char *buf, size_t size)

@@ -46,11 +46,15 @@ static bool is_empty(int fd)
 static int probe_xattrs(int fd)
 {
 	for (int user = xattrs_uses_user(); user < 2; user++) {
+		int r;
+
 		xattrs_use_user(user);
-		if (xattrs_private_set(fd, XATTRS_IMPURE, "y", 1) == 0) {
-			xattrs_private_remove(fd, XATTRS_IMPURE);
-			return 0;
-		}
+		r = xattrs_private_set(fd, XATTRS_IMPURE, "y", 1);
+		if (r == 0)
+			return xattrs_private_remove(fd, XATTRS_IMPURE);
+		/* Not to be had, or not just now? */
+		if (r != -EOPNOTSUPP && r != -EPERM && r != -EACCES)
+			return r;
 	}
 	xattrs_use_user(false);
 	return -EOPNOTSUPP;
@@ -428,16 +432,39 @@ int upper_sync_data(const struct upper *u, int fd)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int upper_sync_dir(const struct upper *u, int dirfd)
+int upper_sync_marks(const struct upper *u, int fd)
 {
 	if (u->fsync != OPTIONS_FSYNC_STRICT)
 		return 0;
-	return fsync(dirfd) < 0 ? -errno : 0;
+	return fsync(fd) < 0 ? -errno : 0;
 }
 
+int upper_sync_dir(const struct upper *u, int dirfd)
+{
+	return upper_sync_marks(u, dirfd);
+}
+
+void upper_sync_names(const struct upper *u, int dirfd)
+{
+	int r = upper_sync_dir(u, dirfd);
+
+	if (r < 0)
+		log_error("a change may not outlive a power cut: %s",
+			  strerror(-r));
+}
+
+/*
+ * What was copied up may have its name, or data of its own, only since a moment
+ * ago. An fdatasync(2) on ext4 makes sure of neither, and after a power cut
+ * the lower's data would show.
+ */
 int upper_sync_asked(const struct upper *u, int fd, bool datasync)
 {
+	struct xattrs_record rec;
+
 	if (u->fsync == OPTIONS_FSYNC_NONE)
 		return 0;
+	if (datasync && xattrs_record_get(fd, &rec) != 0)
+		datasync = false;
 	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 }

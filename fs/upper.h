@@ -52,7 +52,7 @@ int upper_make(struct upper *u, const struct stat *like, const char *target,
 
 /*
  * The four that follow leave syncing the directory to their callers, who first
- * note what has happened: upper_sync_dir().
+ * note what has happened: upper_sync_names().
  */
 
 /* Put a whiteout where there is no name yet. */
@@ -91,10 +91,19 @@ int upper_sweep(struct upper *u);
 int upper_scratch(struct upper *u, int dirfd, char tmp[UPPER_TMP_MAX]);
 void upper_scratch_end(struct upper *u, const char *tmp);
 
-/* Sync as configured: data before it gets a name; a directory after. */
+/*
+ * Sync as configured: data before it gets a name; with fsync=strict the owner,
+ * mode and marks as well, and the directory after.
+ */
 int upper_sync_data(const struct upper *u, int fd);
+int upper_sync_marks(const struct upper *u, int fd);
 int upper_sync_dir(const struct upper *u, int dirfd);
-/* fsync(2) asked for by the guest. */
+/*
+ * The same after a change that is there and that the kernel must not be told
+ * to have failed: an error is only logged.
+ */
+void upper_sync_names(const struct upper *u, int dirfd);
+/* fsync(2) asked for by the guest; the name of a copied-up file as well. */
 int upper_sync_asked(const struct upper *u, int fd, bool datasync);
 
 #endif

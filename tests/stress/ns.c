@@ -3,7 +3,8 @@
  * ns - all operations on names at once, by several processes that know what
  * must come out.
  *
- *	ns init DIR STATE SEED	fill DIR, as one process after the other
+ *	ns init DIR STATE SEED [nolinks]
+ *				fill DIR, as one process after the other
  *	ns run DIR STATE SEED SECONDS
  *				go on where STATE is, all processes at once
  *	ns check DIR STATE	compare all of DIR with STATE
@@ -159,7 +160,7 @@ static void make_shared(struct ns_proc *p, int dir)
 		ns_fail(p, "log: %s", strerror(errno));
 }
 
-static int init(const char *dir, uint64_t seed)
+static int init(const char *dir, uint64_t seed, bool no_links)
 {
 	struct ns_proc nobody = { .self = NS_PROCS };
 	int top = open_dir(&nobody, AT_FDCWD, dir), shared;
@@ -180,7 +181,9 @@ static int init(const char *dir, uint64_t seed)
 		p->rand = seed * 17 + n;
 		p->nodes[0].used = true;
 		p->nodes[0].type = NS_DIR;
+		p->no_links = no_links;
 		work(p, top, 0, NS_FILL);
+		p->no_links = false;
 		ns_forget_numbers(p);
 		p->ops = 0;
 	}
@@ -232,9 +235,10 @@ int main(int argc, char *argv[])
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
 
 	umask(022);
-	if (!strcmp(verb, "init") && argc == 5) {
+	if (!strcmp(verb, "init") &&
+	    (argc == 5 || (argc == 6 && !strcmp(argv[5], "nolinks")))) {
 		map_state(argv[3], true, true);
-		return init(argv[2], seed);
+		return init(argv[2], seed, argc == 6);
 	}
 	if (!strcmp(verb, "run") && argc == 6) {
 		map_state(argv[3], false, true);
@@ -244,7 +248,7 @@ int main(int argc, char *argv[])
 		map_state(argv[3], false, false);
 		return check(argv[2]);
 	}
-	fprintf(stderr, "usage: ns init DIR STATE SEED\n"
+	fprintf(stderr, "usage: ns init DIR STATE SEED [nolinks]\n"
 			"       ns run DIR STATE SEED SECONDS\n"
 			"       ns check DIR STATE\n");
 	return 2;

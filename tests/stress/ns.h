@@ -48,6 +48,7 @@ struct ns_proc {
 	unsigned self, ops;
 	uint64_t rand;
 	int dir; /* its subtree, while it runs */
+	bool no_links;
 	struct ns_node nodes[NS_NODES];
 	struct ns_data datas[NS_DATAS];
 	struct {

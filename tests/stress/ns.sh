@@ -4,8 +4,10 @@
 # ns.sh - several processes do everything that can be done with names, all at
 # once, on a real mount, and know what must come out (ns.c). Afterwards, and
 # after an unmount and a mount, all must be as they left it; the lower as it
-# was; and the daemon must have given back what it took. Then once more with
-# the upper of the first part as a lower of the second.
+# was; and the daemon must have given back what it took. Then once more over a
+# former upper. The lower below that one has no hard links: which names of a
+# lower file belong together is known by upper's work/index alone, and a former
+# upper has left its own behind (fs/FORMAT.md).
 #
 # SECONDS_TOTAL=20	how long the load runs, both parts together
 # SEED=N		repeats a run's choices (not its timing)
@@ -108,8 +110,17 @@ cp "$W/state" "$W/state.lower"
 part one "$W/lower" "$W/u1" "$SEED" $((SECONDS_TOTAL - SECONDS_TOTAL / 2))
 step lower-unchanged "$NS" check "$W/lower" "$W/state.lower"
 cp "$W/state" "$W/state.one"
-part two "$W/u1:$W/lower" "$W/u2" $((SEED + 1)) $((SECONDS_TOTAL / 2))
-step lowers-unchanged "$NS" check "$W/lower" "$W/state.lower"
+step lower-still-unchanged "$NS" check "$W/lower" "$W/state.lower"
+mkdir "$W/plain"
+rm "$W/state"
+step fill-plain "$NS" init "$W/plain" "$W/state" "$SEED" nolinks
+cp "$W/state" "$W/state.plain"
+step make-former-mount st_mount "$W/plain" "$W/u2"
+PID=$(st_find_daemon)
+step make-former-load run_load $((SEED + 2)) $((SECONDS_TOTAL / 4))
+step make-former-unmount st_umount
+part two "$W/u2:$W/plain" "$W/u3" $((SEED + 1)) $((SECONDS_TOTAL / 4))
+step lowers-unchanged "$NS" check "$W/plain" "$W/state.plain"
 step former-upper-mount st_mount "$W/lower" "$W/u1"
 PID=$(st_find_daemon)
 step former-upper-unchanged "$NS" check "$M" "$W/state.one"

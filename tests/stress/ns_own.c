@@ -307,7 +307,7 @@ static void op_link(struct ns_proc *p)
 	struct ns_place at = ns_pick_place(p);
 	char old[NS_PATH], new[NS_PATH];
 
-	if (!from || !node)
+	if (p->no_links || !from || !node)
 		return;
 	ns_path(p, from, old);
 	ns_place_path(p, &at, new);

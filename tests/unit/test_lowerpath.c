@@ -14,11 +14,13 @@ static struct ovl v;
 
 static int walk(const char *path, bool *stop, uint64_t *ino)
 {
+	struct lowerpath_below below = { .stop = false };
 	struct layer_entry e;
 	int r;
 
-	*stop = false;
-	r = lowerpath_walk(v.o->layers[1], path, &e, stop);
+	r = lowerpath_walk(v.o->layers[1], path, &e, &below);
+	*stop = below.stop;
+	free(below.path);
 	if (r == 0) {
 		*ino = e.ino;
 		dirlayer_ref_close(&e.ref);
