@@ -403,52 +403,6 @@ t_redirect_chain_in_lowers() {
 	assert_text "$M/three/f" f
 }
 
-# A folder on the way to where a redirect leads has one itself, and that layer
-# does not have the rest of the way.
-t_redirect_through_a_redirect() {
-	tree
-	differs fuse-overlayfs "EXDEV"
-	mkdir -p "$L/a/b" "$D/former"
-	put "$L/a/b/f" "text below"
-	mnt
-	rename_dir "$M/a" "$M/x"
-	umnt
-	mv "$U" "$D/former/u"
-	rm -rf "$W"
-	mkdir "$U" "$W"
-	LOWERS=$D/former/u:$LOWERS
-	mnt
-	rename_dir "$M/x/b" "$M/y"
-	assert_text "$M/y/f" "text below"
-	remnt
-	assert_text "$M/y/f" "text below"
-	assert_names "$M/y" "f"
-	chmod 600 "$M/y/f"
-	remnt
-	assert_text "$M/y/f" "text below"
-}
-
-# It may also lie in a folder that hides what is below, and lead out of it.
-t_redirect_out_of_an_opaque_one() {
-	mkdir -p "$L/a/sub" "$D/former"
-	put "$L/a/sub/f" "text below"
-	differs fuse-overlayfs "EXDEV"
-	mnt
-	mkdir "$M/new"
-	rename_dir "$M/a" "$M/new/x"
-	umnt
-	setfattr -n trusted.overlay.opaque -v y "$U/new"
-	mv "$U" "$D/former/u"
-	rm -rf "$W"
-	mkdir "$U" "$W"
-	LOWERS=$D/former/u:$LOWERS
-	mnt
-	assert_text "$M/new/x/sub/f" "text below"
-	rename_dir "$M/new/x/sub" "$M/y"
-	remnt
-	assert_text "$M/y/f" "text below"
-}
-
 t_write_inside() {
 	tree
 	differs fuse-overlayfs "EXDEV"

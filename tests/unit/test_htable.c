@@ -158,6 +158,161 @@ START_TEST(no_room_for_a_table)
 }
 END_TEST
 
+/* In a process that takes over. */
+
+static bool keep_even(void *ctx, const struct handle *h)
+{
+	++*(unsigned *)ctx;
+	return h->nodeid % 2 == 0;
+}
+
+static void note_fd(void *ctx, int fd)
+{
+	unsigned *sum = ctx;
+
+	*sum += (unsigned)fd;
+}
+
+START_TEST(told_or_pending)
+{
+	uint64_t a;
+
+	t = htable_new(-1);
+	a = add(1, -1);
+	ck_assert_uint_eq(htable_get(t, a)->pending, 1);
+	htable_confirm(t, a + (1ull << 32));
+	htable_confirm(t, 0);
+	ck_assert_uint_eq(htable_get(t, a)->pending, 1);
+	htable_confirm(t, a);
+	ck_assert_uint_eq(htable_get(t, a)->pending, 0);
+	htable_confirm(t, a);
+	htable_remove(t, a);
+	htable_confirm(t, a);
+	/* Its place is somebody else's then. */
+	a = add(2, -1);
+	ck_assert_uint_eq(htable_get(t, a)->pending, 1);
+	htable_free(t);
+}
+END_TEST
+
+START_TEST(what_was_told_of_is_kept)
+{
+	enum { COUNT = 40 };
+	uint64_t fh[COUNT], fresh[COUNT];
+	unsigned asked = 0, kept = 0;
+	size_t fds;
+
+	t = htable_new(-1);
+	fds = unit_count_fds();
+	for (unsigned n = 0; n < COUNT; n++)
+		fh[n] = add(n, any_fd());
+	for (unsigned n = 0; n < COUNT; n++) {
+		if (n % 4 != 0)
+			htable_confirm(t, fh[n]);
+		if (n % 5 == 0)
+			htable_remove(t, fh[n]);
+	}
+	htable_recover(t, keep_even, &asked);
+	for (unsigned n = 0; n < COUNT; n++) {
+		bool told = n % 4 != 0 && n % 5 != 0, want = told && n % 2 == 0;
+
+		ck_assert_int_eq(htable_get(t, fh[n]) != NULL, want);
+		kept += want;
+		asked -= told;
+	}
+	ck_assert_msg(asked == 0, "only what was told of is asked about");
+	ck_assert_uint_eq(htable_count(t), kept);
+	ck_assert_uint_eq(unit_count_fds(), fds + kept);
+	/* The rest is free, all of it, and no number comes again. */
+	for (unsigned n = 0; n < COUNT - kept; n++) {
+		fresh[n] = add(100 + n, -1);
+		ck_assert_uint_le((uint32_t)fresh[n], COUNT);
+		for (unsigned k = 0; k < COUNT; k++)
+			ck_assert_uint_ne(fresh[n], fh[k]);
+		for (unsigned k = 0; k < n; k++)
+			ck_assert_uint_ne((uint32_t)fresh[n],
+					  (uint32_t)fresh[k]);
+	}
+	ck_assert_uint_gt((uint32_t)add(1, -1), COUNT);
+	ck_assert_uint_eq(htable_count(t), COUNT + 1);
+	/* Done twice it is as done once, but for what is pending. */
+	htable_recover(t, keep_even, &asked);
+	ck_assert_uint_eq(htable_count(t), kept);
+	htable_free(t);
+}
+END_TEST
+
+START_TEST(nothing_to_recover)
+{
+	unsigned asked = 0;
+
+	t = htable_new(-1);
+	htable_recover(t, keep_even, &asked);
+	ck_assert_uint_eq(htable_count(t), 0);
+	ck_assert_uint_eq(asked, 0);
+	ck_assert_uint_eq((uint32_t)add(1, -1), 1);
+	htable_free(t);
+}
+END_TEST
+
+START_TEST(descriptors_that_are_open)
+{
+	unsigned sum = 0, want = 0;
+	uint64_t gone;
+
+	t = htable_new(-1);
+	htable_fds(t, note_fd, &sum);
+	ck_assert_uint_eq(sum, 0);
+	for (unsigned n = 0; n < 10; n++) {
+		int fd = any_fd();
+
+		want += (unsigned)fd;
+		add(n, fd);
+		add(n, -1);
+	}
+	gone = add(10, any_fd());
+	htable_remove(t, gone);
+	htable_fds(t, note_fd, &sum);
+	ck_assert_uint_eq(sum, want);
+	htable_free(t);
+}
+END_TEST
+
+START_TEST(another_table_of_the_same_memory)
+{
+	struct htable *first;
+	unsigned asked = 0;
+	uint64_t a, b;
+
+	t = first = htable_new(-1);
+	a = add(2, -1);
+	b = add(4, -1);
+	htable_confirm(t, a);
+	t = htable_new(dup(htable_fd(first)));
+	ck_assert_ptr_nonnull(t);
+	htable_recover(t, keep_even, &asked);
+	ck_assert_ptr_nonnull(htable_get(t, a));
+	ck_assert_uint_eq(htable_get(t, a)->nodeid, 2);
+	ck_assert_ptr_null(htable_get(t, b));
+	ck_assert_uint_ne(add(6, -1), b);
+	ck_assert_uint_eq(htable_count(first), 2);
+	htable_free(t);
+	htable_free(first);
+}
+END_TEST
+
+START_TEST(memory_that_is_none)
+{
+	size_t before = unit_count_fds();
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_ptr_null(htable_new(fds[0]));
+	ck_assert_ptr_null(htable_new(fds[1]));
+	ck_assert_msg(unit_count_fds() == before, "taken in every case");
+}
+END_TEST
+
 static void *churn(void *arg)
 {
 	unsigned seed = (unsigned)(uintptr_t)arg;
@@ -212,6 +367,12 @@ Suite *test_htable_suite(void)
 	tcase_add_test(c, a_number_is_not_used_again);
 	tcase_add_test(c, a_full_table);
 	tcase_add_test(c, no_room_for_a_table);
+	tcase_add_test(c, told_or_pending);
+	tcase_add_test(c, what_was_told_of_is_kept);
+	tcase_add_test(c, nothing_to_recover);
+	tcase_add_test(c, descriptors_that_are_open);
+	tcase_add_test(c, another_table_of_the_same_memory);
+	tcase_add_test(c, memory_that_is_none);
 	tcase_add_test(c, threads_do_not_share_a_handle);
 	suite_add_tcase(s, c);
 	return s;

@@ -104,6 +104,102 @@ START_TEST(memory_comes_back)
 }
 END_TEST
 
+START_TEST(two_see_the_same_memory)
+{
+	struct shm a = { 0 }, b = { 0 };
+
+	ck_assert_int_eq(shm_new(&a, "unit", 4 * SHM_PAGE), 0);
+	ck_assert_int_eq(shm_attach(&b, dup(a.fd), 4 * SHM_PAGE), 0);
+	ck_assert_ptr_ne(a.base, b.base);
+	ck_assert_uint_eq(b.size, 4 * SHM_PAGE);
+	memcpy(a.base, "said", 5);
+	ck_assert_str_eq(b.base, "said");
+	shm_giveback(&b, 0, SHM_PAGE);
+	ck_assert_int_eq(*(char *)a.base, 0);
+	shm_free(&a);
+	memcpy(b.base, "still", 6);
+	shm_free(&b);
+}
+END_TEST
+
+START_TEST(what_cannot_be_attached)
+{
+	struct shm s = { .fd = -7, .base = &s, .size = 42 };
+	size_t fds = unit_count_fds();
+	int pipes[2];
+
+	ck_assert_int_eq(pipe(pipes), 0);
+	ck_assert_int_lt(shm_attach(&s, pipes[0], SHM_PAGE), 0);
+	ck_assert_int_lt(shm_attach(&s, pipes[1], SHM_PAGE), 0);
+	ck_assert_msg(unit_count_fds() == fds, "taken in every case");
+	ck_assert_int_eq(s.fd, -7);
+	ck_assert_ptr_eq(s.base, &s);
+	ck_assert_uint_eq(s.size, 42);
+}
+END_TEST
+
+START_TEST(private_memory)
+{
+	size_t fds = unit_count_fds();
+	struct shm s = { 0 };
+
+	ck_assert_int_eq(shm_new_private(&s, 1 << 30), 0);
+	ck_assert_int_eq(s.fd, -1);
+	ck_assert_uint_eq(s.size, 1 << 30);
+	ck_assert_int_eq(((char *)s.base)[s.size - 1], 0);
+	memset((char *)s.base + SHM_PAGE, 'x', SHM_PAGE);
+	shm_giveback(&s, SHM_PAGE, SHM_PAGE);
+	ck_assert_int_eq(((char *)s.base)[SHM_PAGE], 0);
+	memset((char *)s.base + SHM_PAGE, 'x', SHM_PAGE);
+	shm_clear(&s);
+	ck_assert_int_eq(((char *)s.base)[SHM_PAGE], 0);
+	ck_assert_msg(shm_next_data(&s, 5) == 5, "it keeps no account");
+	ck_assert_uint_eq(shm_next_data(&s, s.size), s.size);
+	ck_assert_uint_eq(unit_count_fds(), fds);
+	shm_free(&s);
+	ck_assert_ptr_null(s.base);
+	ck_assert_int_lt(shm_new_private(&s, SIZE_MAX / 4), 0);
+	ck_assert_ptr_null(s.base);
+}
+END_TEST
+
+START_TEST(all_is_cleared)
+{
+	struct shm s = { 0 };
+
+	ck_assert_int_eq(shm_new(&s, "unit", 16 * SHM_PAGE), 0);
+	memset(s.base, 'x', s.size);
+	shm_clear(&s);
+	ck_assert_int_eq(blocks(&s), 0);
+	for (size_t n = 0; n < s.size; n++)
+		ck_assert_int_eq(((char *)s.base)[n], 0);
+	shm_free(&s);
+}
+END_TEST
+
+START_TEST(what_was_written_is_found)
+{
+	struct shm s = { 0 };
+	size_t page = SHM_PAGE;
+
+	ck_assert_int_eq(shm_new(&s, "unit", 1024 * page), 0);
+	ck_assert_uint_eq(shm_next_data(&s, 0), s.size);
+	((char *)s.base)[100 * page + 7] = 'x';
+	((char *)s.base)[1023 * page] = 'x';
+	ck_assert_uint_le(shm_next_data(&s, 0), 100 * page);
+	ck_assert_uint_eq(shm_next_data(&s, 100 * page), 100 * page);
+	ck_assert_uint_eq(shm_next_data(&s, 100 * page + 9), 100 * page + 9);
+	ck_assert_uint_le(shm_next_data(&s, 101 * page), 1023 * page);
+	ck_assert_uint_eq(shm_next_data(&s, 1023 * page), 1023 * page);
+	ck_assert_uint_eq(shm_next_data(&s, s.size - 1), s.size - 1);
+	ck_assert_uint_eq(shm_next_data(&s, s.size), s.size);
+	ck_assert_uint_eq(shm_next_data(&s, s.size + page), s.size);
+	shm_giveback(&s, 100 * page, page);
+	ck_assert_uint_gt(shm_next_data(&s, 0), 100 * page);
+	shm_free(&s);
+}
+END_TEST
+
 START_TEST(what_cannot_be_made)
 {
 	struct shm s = { .fd = -7, .base = &s, .size = 42 };
@@ -132,6 +228,11 @@ Suite *test_shm_suite(void)
 	tcase_add_loop_test(t, only_whole_pages_are_given_back, 0,
 			    ARRAY_SIZE(giving));
 	tcase_add_test(t, memory_comes_back);
+	tcase_add_test(t, two_see_the_same_memory);
+	tcase_add_test(t, what_cannot_be_attached);
+	tcase_add_test(t, private_memory);
+	tcase_add_test(t, all_is_cleared);
+	tcase_add_test(t, what_was_written_is_found);
 	tcase_add_test(t, what_cannot_be_made);
 	suite_add_tcase(s, t);
 	return s;
