@@ -145,6 +145,9 @@ thaw() {
 	[ -z "$pids" ] || kill -CONT $pids
 }
 
+# A signal that a test sends is no finding of the sanitizer's.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_abort=0
+
 # ---- what happens to it ----------------------------------------------------
 
 # kill_while PID: kill the worker at least once, until the process has ended.
