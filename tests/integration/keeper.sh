@@ -65,6 +65,7 @@ t_poison() {
 	if wait "$reader"; then
 		fail "the request was answered: $(cat "$D/got")"
 	fi
+	tail -n 20 "$D/vefs.log"
 	assert_eq 3 "$(grep -c 'was killed by SIG' "$D/vefs.log")" "deaths"
 	grep -q "Input/output error" "$D/got" || fail "told: $(cat "$D/got")"
 	assert_log \
