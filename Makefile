@@ -99,6 +99,7 @@ FS += dirsnap
 FS += exattr
 FS += fdcache
 FS += file
+FS += filesync
 FS += fuse
 FS += fuseattr
 FS += fusedir
@@ -220,6 +221,16 @@ vt_SRC += tests/integration/vt/vt_map.c
 vt_SRC += tests/integration/vt/vt_name.c
 vt_SRC += tests/integration/vt/vt_ops.c
 vt_SRC += tests/integration/vt/vt_wait.c
+HELPERS += stress/faults
+stress/faults_SRC += tests/stress/faults.c
+stress/faults_SRC += tests/stress/faults_begin.c
+stress/faults_SRC += tests/stress/faults_mount.c
+stress/faults_SRC += tests/stress/faults_ops.c
+stress/faults_SRC += tests/stress/faults_run.c
+stress/faults_SRC += tests/stress/faults_state.c
+stress/faults_SRC += tests/stress/faults_table.c
+stress/faults_SRC += tests/stress/faults_tell.c
+stress/faults_SRC += tests/stress/faults_tree.c
 HELPERS += stress/kill
 stress/kill_SRC += tests/stress/kill.c
 stress/kill_SRC += tests/stress/kill_attr.c
@@ -255,6 +266,9 @@ stress/powercut_SRC += tests/stress/powercut_load.c
 stress/powercut_SRC += tests/stress/powercut_lower.c
 stress/powercut_SRC += tests/stress/powercut_model.c
 stress/powercut_SRC += tests/stress/powercut_plan.c
+
+# loaded into the daemon before libc: build/$(D)/tests/NAME.so
+PRELOADS += stress/faultlib
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
 STRESS :=
@@ -336,13 +350,15 @@ unit_src := $(UNIT:%=tests/unit/%.c)
 single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c) \
 	$(FUZZ:%=tests/fuzz/%.c)
 program_src := $(foreach p,$(PROGRAMS) $(HELPERS),$($(p)_SRC))
-sources := $(lib_src) $(program_src) $(unit_src) $(single_src)
+preload_src := $(PRELOADS:%=tests/%.c)
+sources := $(lib_src) $(program_src) $(unit_src) $(single_src) $(preload_src)
 objects := $(sources:%.c=$(B)/obj/%.o)
 
 programs := $(PROGRAMS:%=$(BIN)/%)
 links := $(foreach l,$(LINKS),$(BIN)/$(word 1,$(subst :, ,$(l))))
 unit := $(if $(UNIT),$(B)/tests/unit)
-helpers := $(HELPERS:%=$(B)/tests/%) $(STRESS:%=$(B)/tests/stress/%)
+helpers := $(HELPERS:%=$(B)/tests/%) $(STRESS:%=$(B)/tests/stress/%) \
+	$(PRELOADS:%=$(B)/tests/%.so)
 benches := $(BENCH:%=$(B)/bench/%)
 fuzzers := $(FUZZ:%=$(B)/tests/fuzz/%)
 
@@ -414,6 +430,15 @@ $(B)/tests/unit: $(unit_src:%.c=$(B)/obj/%.o) $(lib)
 $(B)/tests/stress/%: $(B)/obj/tests/stress/%.o $(lib)
 	$(call link)
 
+# no sanitizer in what comes before the sanitizer
+$(preload_src:%.c=$(B)/obj/%.o): FLAGS_$(D) := -O2 -g
+$(preload_src:%.c=$(B)/obj/%.o): ALL_CFLAGS += -fPIC
+
+$(B)/tests/stress/%.so: $(B)/obj/tests/stress/%.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,-z,relro,-z,now -o $@ $<
+
 $(B)/bench/%: $(B)/obj/bench/%.o $(lib)
 	$(call link)
 
@@ -441,6 +466,20 @@ test:
 
 run-tests: all $(unit)
 	@D=$(D) VEFS_BIN='$(CURDIR)/$(BIN)' tests/run.sh $(T)
+
+# Hours, some of it; what came out stands in tests/README.md.
+stress:
+	$(call need,build test)
+	$(again) D=crash run-stress
+
+run-stress: all
+	@export D=$(D) VEFS_BIN='$(CURDIR)/$(BIN)'; status=0; \
+	KILLS=2000 tests/run.sh stress/kill || status=1; \
+	VARIANTS='signals inodes upgrade' tests/run.sh stress/kill || status=1; \
+	CUTS=100 tests/run.sh stress/powercut || status=1; \
+	DEPTH=2 tests/run.sh stress/faults || status=1; \
+	tests/run.sh stress/killprogs stress/ns || status=1; \
+	exit $$status
 
 bench:
 	$(call need,build test bench)
@@ -504,6 +543,7 @@ help:
 	@echo '  deps       install what is needed to build, test, measure (root)'
 	@echo '  demo       deps, build, mount a container root and show it (root)'
 	@echo '  test       deps, build, run every test (root)'
+	@echo '  stress     kills, power cuts, faults: the long runs (root)'
 	@echo '  check      the unit tests alone'
 	@echo '  bench      deps, build, measure against the peers (root)'
 	@echo '  bench-quick  the same with two rounds'
@@ -515,6 +555,6 @@ help:
 	@echo '  clean      remove what was built, but not build/deps'
 
 FORCE:
-.PHONY: FORCE all programs objects deps check test run-tests bench bench-quick \
-	run-bench fuzz run-fuzz \
+.PHONY: FORCE all programs objects deps check test run-tests stress run-stress \
+	bench bench-quick run-bench fuzz run-fuzz \
 	demo lint format install uninstall clean help

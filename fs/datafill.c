@@ -73,17 +73,17 @@ static int unmark(int fd)
 /* One hole again, of the old size and times. */
 static void undo(int fd, const struct stat *up)
 {
-	int r = ftruncate(fd, up->st_size) < 0 ? -errno : 0;
+	int size = ftruncate(fd, up->st_size) < 0 ? -errno : 0, times, mark;
 
 	/* What was copied would only take space. */
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 		  up->st_size);
-	if (r == 0)
-		r = put_times(fd, up);
-	if (r == 0)
-		r = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
-	if (r < 0)
-		log_error("undoing a copy-up that failed: %s", strerror(-r));
+	times = put_times(fd, up);
+	mark = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
+	if (size < 0 || times < 0 || mark < 0)
+		log_error("undoing a copy-up that failed: size %s, times %s, "
+			  "mark %s",
+			  strerror(-size), strerror(-times), strerror(-mark));
 }
 
 int datafill(struct overlay *o, const struct itable_view *v, bool empty)
@@ -107,5 +107,9 @@ int datafill(struct overlay *o, const struct itable_view *v, bool empty)
 		undo(fd, &up);
 		return r;
 	}
-	return upper_sync_marks(o->upper, fd);
+	if (!empty)
+		return upper_sync_marks(o->upper, fd);
+	/* It shows as empty already. */
+	upper_sync_names(o->upper, fd);
+	return 0;
 }

@@ -15,8 +15,9 @@ int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
  * Bring the data of the view's inode up, or with `empty` none, and take its
  * marks away; its times stay, but for one that is emptied. One that fails is
  * as it was: -ENOSPC, -EDQUOT, -EIO and so on; when only the last sync of
- * fsync=strict failed, it has its data nevertheless. The caller holds off
- * others and tells the table.
+ * fsync=strict failed, it has its data nevertheless (one that is emptied does
+ * not fail then: that is seen). The caller holds off others and tells the
+ * table.
  */
 int datafill(struct overlay *o, const struct itable_view *v, bool empty);
 

@@ -11,6 +11,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/filesync.h"
 #include "fs/htable.h"
 #include "fs/iomode.h"
 #include "fs/itableset.h"
@@ -202,12 +203,10 @@ static int truncate_open(struct overlay *o, struct inode *i, int fd,
 {
 	int r;
 
-	if (ftruncate(fd, 0) < 0)
-		return -errno;
 	r = kill_priv ? attr_kill_priv(fd) : 0;
 	if (r > 0)
 		overlay_attr_stale(o, i);
-	return r < 0 ? r : 0;
+	return r < 0 ? r : change_truncate(o, i, fd, 0);
 }
 
 static int open_to_truncate(struct overlay *o, struct inode *i)
@@ -233,15 +232,12 @@ int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 	if (r == 0 && (flags & O_TRUNC)) {
 		r = fd = open_to_truncate(o, i);
 		if (r >= 0)
-			r = copyup(o, i, COPYUP_EMPTY);
+			r = truncate_open(o, i, fd, kill_priv);
 	}
+	if (r == 0 && write)
+		r = filesync_settle(o, i, flags);
 	if (r == 0)
 		r = enter(o, i, flags, -1, out);
-	if (r == 0 && (flags & O_TRUNC)) {
-		r = truncate_open(o, i, fd, kill_priv);
-		if (r < 0)
-			file_release(o, out->fh);
-	}
 	if (r == 0)
 		out->direct = !plain && out->backing_id > 0;
 	return r;
@@ -373,16 +369,21 @@ int file_kill_priv(struct overlay *o, struct inode *i, uint64_t fh)
 int file_fsync(struct overlay *o, uint64_t fh, bool datasync)
 {
 	struct handle *h = htable_get(o->handles, fh);
+	OVERLAY_PIN(p, o);
 	int fd;
 
 	if (!h)
 		return -EBADF;
 	if (!o->upper)
 		return 0;
+	p.inode = itable_get(o->inodes, h->nodeid);
+	if (!p.inode)
+		return -ESTALE;
 	fd = fd_of(o, h);
 	if (fd < 0)
 		return fd;
-	return h->fd_lower ? 0 : upper_sync_asked(o->upper, fd, datasync);
+	return h->fd_lower ? filesync_upper(o, p.inode, datasync)
+			   : filesync_fd(o, p.inode, fd, datasync);
 }
 
 int file_fallocate(struct overlay *o, uint64_t fh, int mode, off_t off,

@@ -47,7 +47,6 @@ struct listing {
 	struct inode *dir;
 	char *buf;
 	size_t used, room;
-	int error; /* what ended it */
 };
 
 static int emit_plain(void *ctx, const struct dirsnap_entry *e)
@@ -88,10 +87,9 @@ static int emit_plus(void *ctx, const struct dirsnap_entry *e)
 		r = lookup_inode(o, l->dir, e->name, &found.inode, &st);
 		if (r == -ENOENT)
 			return 0; /* gone meanwhile */
-		if (r < 0) {
-			l->error = r;
-			return 1;
-		}
+		/* It is listed, though it cannot be looked at: rm -r finds it. */
+		if (r < 0)
+			dirsnap_ino(o, l->dir, e->name, &p.attr.st_ino);
 	}
 	if (r == 0)
 		fusereq_fill(l->req, found.inode, &st, &p);
@@ -121,8 +119,6 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	r = dirsnap_read(fusereq_overlay(req), dir.inode, (uint64_t)off, !plus,
 			 plus ? emit_plus : emit_plain, &l);
 	server = fusereq_server(req);
-	if (r == 0)
-		r = l.error;
 	if (r < 0 && l.used == 0)
 		fusereq_err(req, r);
 	else

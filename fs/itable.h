@@ -45,6 +45,7 @@ enum {
 	INODE_BARE = 1 << 10,	    /* it has no extended attribute at all */
 	INODE_MOVING = 1 << 11,	    /* between itable_move_begin() and _end() */
 	INODE_PASS_LOWER = 1 << 12, /* its backing id is the lower file's */
+	INODE_SETTLED = 1 << 13,    /* copied up, and that was synced */
 };
 
 #define ITABLE_NAME_MAX 255

@@ -30,12 +30,13 @@
  */
 #define PAUSE_AFTER 3 /* deaths in vain that cost no pause */
 #define PAUSE_MAX_MS 1000
+#define SPAWN_TRIES 600 /* a minute */
 
 struct keeper {
 	const struct keeper_config *cfg;
 	pid_t worker;
 	int signals;
-	bool live;
+	bool live, detached;
 	uint64_t answered;
 	unsigned vain;
 };
@@ -128,8 +129,12 @@ static int spawn(struct keeper *k)
 	return KEEP_ON;
 }
 
-static void detach(const struct keeper *k)
+/* Only once: the next would take what was mounted there before. */
+static void detach(struct keeper *k)
 {
+	if (k->detached)
+		return;
+	k->detached = true;
 	if (umount2(k->cfg->target, MNT_DETACH) < 0 && errno != EINVAL &&
 	    errno != ENOENT)
 		log_error("%s: %s", k->cfg->target, strerror(errno));
@@ -182,6 +187,25 @@ static int judge(struct keeper *k, const char *how)
 	return 0;
 }
 
+/* Where there are too many processes there may soon be fewer. */
+static int spawn_patiently(struct keeper *k)
+{
+	const struct timespec pause = { .tv_nsec = 100 * (long)CLOCK_MS };
+	int r = spawn(k);
+
+	for (int tries = 0; r == -EAGAIN && tries < SPAWN_TRIES; tries++) {
+		if (tries == 0)
+			log_warn("no process for a worker of %s: trying again",
+				 k->cfg->target);
+		nanosleep(&pause, NULL);
+		r = spawn(k);
+	}
+	if (r < 0)
+		log_error("no process for a worker of %s: %s", k->cfg->target,
+			  strerror(-r));
+	return r;
+}
+
 /* A worker ended: what spawn() returns, or KEEP_GONE. */
 static int replace(struct keeper *k, int status)
 {
@@ -200,14 +224,12 @@ static int replace(struct keeper *k, int status)
 		snprintf(how, sizeof(how), "ended with status %d",
 			 WEXITSTATUS(status));
 	r = judge(k, how);
-	if (r < 0) {
-		detach(k);
-		return r;
-	}
+	if (r < 0)
+		return r; /* who mounted unmounts, once */
 	slot_blame(k->cfg->worker.slots, is_fault(sig));
 	pause_before(k->vain);
 	s->restarts++;
-	return spawn(k);
+	return spawn_patiently(k);
 }
 
 static int on_signal(struct keeper *k)
@@ -259,8 +281,14 @@ static int upgrade(struct keeper *k, const char *program)
 {
 	struct state *s = k->cfg->worker.state;
 	char why[CONTROL_LINE] = "";
-	int r = upgrade_check(program, why, sizeof(why)), status;
+	int r = -ENOTSUP, status;
 
+	if (k->cfg->can_resend)
+		r = upgrade_check(program, why, sizeof(why));
+	else
+		snprintf(why, sizeof(why),
+			 "this kernel (before 6.9) cannot go on with another "
+			 "worker: unmount and mount again");
 	if (r < 0) {
 		refuse_upgrade(k, why);
 		return KEEP_ON;
@@ -341,7 +369,7 @@ static int keep(struct keeper *k)
 	return r;
 }
 
-int keeper_run(const struct keeper_config *cfg, bool *is_worker)
+int keeper_run(const struct keeper_config *cfg, bool *is_worker, bool *detached)
 {
 	struct state *s = cfg->worker.state;
 	struct keeper k = { .cfg = cfg };
@@ -360,6 +388,7 @@ int keeper_run(const struct keeper_config *cfg, bool *is_worker)
 	r = spawn(&k);
 	if (r == KEEP_ON)
 		r = keep(&k);
+	*detached = k.detached;
 	if (r < 0 || r == KEEP_GONE)
 		return r < 0 ? r : 0;
 	oom_set(s->oom);

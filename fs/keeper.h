@@ -36,9 +36,10 @@ void keeper_signals_again(void);
 
 /*
  * Keep the mount served until it is gone: 0, -errno when it had to be given
- * up. In a worker's process it returns too, when that is done: *is_worker,
- * and its result.
+ * up; *detached says whether it has unmounted already. In a worker's process it
+ * returns too, when that is done: *is_worker, and its result.
  */
-int keeper_run(const struct keeper_config *cfg, bool *is_worker);
+int keeper_run(const struct keeper_config *cfg, bool *is_worker,
+	       bool *detached);
 
 #endif

@@ -175,6 +175,8 @@ static int find_data(struct search *s, const struct ref *meta, bool recorded)
 		r = data_by_name(s, meta, s->name, l->ino, &e);
 	if (r == -ENOENT)
 		redirect = layer->ops->redirect(layer, meta, path);
+	if (redirect < 0 && redirect != -ENODATA && redirect != -EUCLEAN)
+		return redirect;
 	if (redirect == 0 && path[0] == '/')
 		r = lookup_lower_file(s->o, path, meta->layer, &e);
 	else if (redirect == 0 || (redirect == -ENODATA && !recorded))

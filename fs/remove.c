@@ -70,7 +70,8 @@ static int attempt(struct names_dir *d, const char *name, bool is_dir)
 		return r;
 	names_victim_gone(&vi);
 	dirsnap_changed(d->o, d->inode);
-	return upper_sync_dir(d->o->upper, d->ent->fd);
+	upper_sync_names(d->o->upper, d->ent->fd);
+	return 0;
 }
 
 int remove_name(struct overlay *o, struct inode *parent, const char *name,

@@ -150,12 +150,14 @@ static int prepare(struct move *m)
 	return r < 0 ? r : 0;
 }
 
-/* An empty directory of whiteouts, swapped for one that is really empty. */
-static int clear_target(struct move *m)
+/*
+ * An empty directory of whiteouts, swapped for one that is really empty. It is
+ * `tmp` in work then, until the rename has succeeded.
+ */
+static int clear_target(struct move *m, char tmp[UPPER_TMP_MAX])
 {
 	struct upper *u = m->o->upper;
 	_cleanup_close_ int fd = -1;
-	char tmp[UPPER_TMP_MAX];
 	struct stat st;
 	int work = upper_workfd(u), r;
 
@@ -172,6 +174,25 @@ static int clear_target(struct move *m)
 	if (r == 0 && renameat2(work, tmp, m->to->ent->fd, m->spec->to,
 				RENAME_EXCHANGE) < 0)
 		r = -errno;
+	if (r < 0)
+		upper_discard(u, tmp);
+	return r;
+}
+
+static int move_over_whiteouts(struct move *m, unsigned flags)
+{
+	const struct rename_spec *s = m->spec;
+	int a = m->from->ent->fd, b = m->to->ent->fd;
+	struct upper *u = m->o->upper;
+	char tmp[UPPER_TMP_MAX];
+	int r = clear_target(m, tmp);
+
+	if (r < 0)
+		return r;
+	if (renameat2(a, s->from, b, s->to, flags) < 0) {
+		r = -errno;
+		renameat2(upper_workfd(u), tmp, b, s->to, RENAME_EXCHANGE);
+	}
 	upper_discard(u, tmp);
 	return r;
 }
@@ -263,11 +284,8 @@ static int effect(struct move *m)
 	}
 	note(m);
 	r = renameat2(a, s->from, b, s->to, flags) < 0 ? -errno : 0;
-	if (m->dst_dir && (r == -ENOTEMPTY || r == -EEXIST)) {
-		r = clear_target(m);
-		if (r == 0 && renameat2(a, s->from, b, s->to, flags) < 0)
-			r = -errno;
-	}
+	if (m->dst_dir && (r == -ENOTEMPTY || r == -EEXIST))
+		r = move_over_whiteouts(m, flags);
 	if (r < 0)
 		return r;
 	/* It hides nothing, and is seen by nobody. */
@@ -374,8 +392,9 @@ static int attempt(struct overlay *o, const struct rename_spec *spec,
 	if (r <= 0)
 		return r;
 	commit(&m);
-	r = upper_sync_dir(o->upper, from->ent->fd);
-	return r < 0 ? r : upper_sync_dir(o->upper, to->ent->fd);
+	upper_sync_names(o->upper, from->ent->fd);
+	upper_sync_names(o->upper, to->ent->fd);
+	return 0;
 }
 
 int rename_name(struct overlay *o, const struct rename_spec *spec)

@@ -318,6 +318,11 @@ static void on_orphaned(void *ctx)
 
 	if (getppid() == (pid_t)s->state->keeper)
 		return;
+	if (!fusewire_can_resend(s->state->init, s->state->init_len)) {
+		log_warn("the keeper of %s is gone; serving goes on",
+			 s->state->target);
+		return;
+	}
 	log_warn("the keeper of %s is gone: taking its place",
 		 s->state->target);
 	s->state->died_at = clock_now();
@@ -327,7 +332,7 @@ static void on_orphaned(void *ctx)
 		  s->state->program, strerror(-r));
 }
 
-static int keep(struct session *s, bool *is_worker)
+static int keep(struct session *s, bool *is_worker, bool *detached)
 {
 	struct keeper_config cfg = {
 		.worker = { .o = s->overlay,
@@ -346,7 +351,7 @@ static int keep(struct session *s, bool *is_worker)
 		.live = on_live,
 	};
 
-	return keeper_run(&cfg, is_worker);
+	return keeper_run(&cfg, is_worker, detached);
 }
 
 int session_run(const struct options *opts, const struct session_hooks *hooks,
@@ -355,7 +360,7 @@ int session_run(const struct options *opts, const struct session_hooks *hooks,
 	/* Static: a worker returns from here and leaves it to the system. */
 	static struct session s;
 	int from = upgrade_resumes(), r;
-	bool is_worker = false;
+	bool is_worker = false, detached = false;
 
 	s = (struct session){ .opts = opts, .hooks = hooks };
 	err[0] = '\0';
@@ -366,9 +371,9 @@ int session_run(const struct options *opts, const struct session_hooks *hooks,
 		snprintf(err, errlen, "starting to serve '%s': %s",
 			 opts->target, strerror(-r));
 	if (r == 0) {
-		r = keep(&s, &is_worker);
-		/* The mount is gone already; do not unmount what came after. */
-		s.mounted = r != 0;
+		r = keep(&s, &is_worker, &detached);
+		/* Gone already: what is there now was there before. */
+		s.mounted = r < 0 && !detached;
 		if (r < 0)
 			snprintf(err, errlen, "serving '%s' ended",
 				 opts->target);

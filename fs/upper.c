@@ -453,18 +453,9 @@ void upper_sync_names(const struct upper *u, int dirfd)
 			  strerror(-r));
 }
 
-/*
- * What was copied up may have its name, or data of its own, only since a moment
- * ago. An fdatasync(2) on ext4 makes sure of neither, and after a power cut
- * the lower's data would show.
- */
 int upper_sync_asked(const struct upper *u, int fd, bool datasync)
 {
-	struct xattrs_record rec;
-
 	if (u->fsync == OPTIONS_FSYNC_NONE)
 		return 0;
-	if (datasync && xattrs_record_get(fd, &rec) != 0)
-		datasync = false;
 	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
 }

@@ -103,7 +103,7 @@ int upper_sync_dir(const struct upper *u, int dirfd);
  * to have failed: an error is only logged.
  */
 void upper_sync_names(const struct upper *u, int dirfd);
-/* fsync(2) asked for by the guest; the name of a copied-up file as well. */
+/* fsync(2) asked for by the guest. */
 int upper_sync_asked(const struct upper *u, int fd, bool datasync);
 
 #endif

@@ -218,17 +218,25 @@ lib_names() {
 	M=$D/m
 }
 
+# tell_tasks PID: what its threads do.
+tell_tasks() {
+	local task
+
+	echo "$1 $(tr '\0' ' ' <"/proc/$1/cmdline")"
+	for task in /proc/"$1"/task/*; do
+		echo "${task##*/}: $(awk '/^State/ { print $2 }' \
+			"$task/status") $(sed 's/.*] //' "$task/stack" |
+			head -5 | xargs)"
+	done
+}
+
 # What is left of a case, told and then killed: it has our folder's name.
 lib_kill_left() {
-	local pid task
+	local pid
 
 	for pid in $("$VT" pids "$D/"); do
-		echo "left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-		for task in /proc/"$pid"/task/*; do
-			echo "${task##*/}: $(awk '/^State/ { print $2 }' \
-				"$task/status") $(sed 's/.*] //' "$task/stack" |
-				head -5 | xargs)"
-		done
+		echo "left:"
+		tell_tasks "$pid"
 		kill -KILL "$pid"
 	done
 }

@@ -366,7 +366,7 @@ static int by_name(const void *a, const void *b)
 /* Names of attributes, and values of those that say no inode number. */
 static void tell_attributes(FILE *to, const char *path)
 {
-	char list[1024], value[256], *name[32];
+	char list[1024], value[256], *name[32] = { NULL };
 	ssize_t n = llistxattr(path, list, sizeof(list)), len;
 	unsigned k = 0;
 
