@@ -11,7 +11,9 @@
 #   BENCH_DIR     measure the disk of this directory, not an ext4 image
 #   BENCH_SIZE    of that (sparse) image, in /var/tmp (12G)
 #   BENCH_RESULTS where the JSON goes           (bench/results)
-#   PEERS         "plain overlayfs fuse-overlayfs vefs"
+#   PEERS         "plain overlayfs fuse-overlayfs vefs"; "before" is another
+#                 build of vefs, to compare versions: of the directory
+#   BEFORE_BIN
 #   ROUNDS        how often everything is repeated
 #   MAX_SECONDS   no new round is begun when it would end after this
 #   STAT          of each run: median, best or p99
@@ -156,6 +158,9 @@ peer_missing()
 	vefs)
 		[ -x "$VEFS_BIN/mount.vefs" ] ||
 			echo "no $VEFS_BIN/mount.vefs (build it, or set VEFS_BIN)" ;;
+	before)
+		[ -x "${BEFORE_BIN:-}/mount.vefs" ] ||
+			echo "BEFORE_BIN is no directory with a mount.vefs" ;;
 	esac
 }
 
@@ -264,7 +269,7 @@ peer_options()
 	case $1 in
 	overlayfs) extra=$OVERLAY_OPTS ;;
 	fuse-overlayfs) extra=${FUSE_OVERLAYFS_OPTS:-} ;;
-	vefs) extra=${VEFS_OPTS:-} ;;
+	vefs | before) extra=${VEFS_OPTS:-} ;;
 	esac
 	[ "${VOLATILE:-0}" = 1 ] && extra=${extra:+$extra,}volatile
 	echo "lowerdir=$lowers,upperdir=$upper,workdir=$work${extra:+,$extra}"
@@ -281,6 +286,7 @@ peer_mount()
 	overlayfs) program=(mount -t overlay bench) ;;
 	fuse-overlayfs) program=(fuse-overlayfs) ;;
 	vefs) program=("$VEFS_BIN/mount.vefs") ;;
+	before) program=("$BEFORE_BIN/mount.vefs") ;;
 	*) die "PEERS: no peer named $peer" ;;
 	esac
 	if ! timeout 20 "${bench_pin[@]}" "${program[@]}" -o "$options" \

@@ -123,6 +123,13 @@ function geomean(list, peer,    op, n, i, sum, x)
 	return exp(sum / n)
 }
 
+# The disk itself is no rival.
+function is_rival(peer)
+{
+	return peer == "overlayfs" || peer == "fuse-overlayfs" ||
+		peer == "before"
+}
+
 function ratio_cell(op, peer,    x)
 {
 	x = ratio(op, peer)
@@ -205,14 +212,23 @@ END {
 		head = head " " peer_of[i] " |"
 		rule = rule "---:|"
 	}
-	print head " vefs / overlayfs | vefs / fuse-overlayfs |"
-	print rule "---:|---:|"
+	for (i = 1; i <= npeers; i++) {
+		if (is_rival(peer_of[i])) {
+			head = head " vefs / " peer_of[i] " |"
+			rule = rule "---:|"
+		}
+	}
+	print head
+	print rule
 	for (i = 1; i <= nops; i++) {
 		line = "| " title[ops[i]] " | " unit[ops[i]] " |"
 		for (j = 1; j <= npeers; j++)
 			line = line " " cell(peer_of[j], ops[i]) " |"
-		print line " " ratio_cell(ops[i], "overlayfs") " | " \
-			ratio_cell(ops[i], "fuse-overlayfs") " |"
+		for (j = 1; j <= npeers; j++)
+			if (is_rival(peer_of[j]))
+				line = line " " ratio_cell(ops[i], \
+					peer_of[j]) " |"
+		print line
 	}
 	printf "\n%s of %d rounds, ± half the range.\n", \
 		stat == "best" ? "Best" : "Medians", rounds

@@ -310,19 +310,25 @@ static void help(struct worker *w)
 	failed(w, n);
 }
 
-/* Watch the leader while it is awake; true: it is stuck, we lead. */
-static bool watch_locked(struct loop *l)
+/* False: nobody woke us for so long. */
+static bool wait_locked(struct loop *l, uint64_t ns)
 {
-	unsigned seen = atomic_load(&l->served), now;
 	struct timespec at;
 	uint64_t t;
 
 	clock_gettime(CLOCK_MONOTONIC, &at);
-	t = (uint64_t)at.tv_sec * CLOCK_S + (uint64_t)at.tv_nsec +
-	    DEPUTY_PERIOD;
+	t = (uint64_t)at.tv_sec * CLOCK_S + (uint64_t)at.tv_nsec + ns;
 	at.tv_sec = (time_t)(t / CLOCK_S);
 	at.tv_nsec = (long)(t % CLOCK_S);
-	pthread_cond_timedwait(&l->wake, &l->lock, &at);
+	return pthread_cond_timedwait(&l->wake, &l->lock, &at) != ETIMEDOUT;
+}
+
+/* Watch the leader while it is awake; true: it is stuck, we lead. */
+static bool watch_locked(struct loop *l)
+{
+	unsigned seen = atomic_load(&l->served), now;
+
+	wait_locked(l, DEPUTY_PERIOD);
 	now = atomic_load(&l->served);
 	return (seen & 1) && now == seen;
 }
@@ -335,7 +341,6 @@ static enum role park(struct worker *w)
 	enum role role = ROLE_END;
 	bool stuck = false, deputy = false;
 
-	trim(w);
 	pthread_mutex_lock(&l->lock);
 	l->parked++;
 	while (!l->vacant && !stuck && !l->calls && !atomic_load(&l->ended)) {
@@ -350,7 +355,11 @@ static enum role park(struct worker *w)
 			/* Awake by now, and it saw that there was a deputy? */
 			continue;
 		}
-		pthread_cond_wait(&l->wake, &l->lock);
+		/* Not at once: the lead may go round at every request. */
+		if (!w->full)
+			pthread_cond_wait(&l->wake, &l->lock);
+		else if (!wait_locked(l, TRIM_AFTER_MS * CLOCK_MS))
+			trim(w);
 	}
 	l->parked--;
 	if (deputy)
