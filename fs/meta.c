@@ -106,7 +106,7 @@ int meta_xattrs(const struct meta *m, int (*fn)(void *ctx, const char *name),
 
 	if (n < 0)
 		return (int)n;
-	for (const char *p = names; r == 0 && p < names + n;
+	for (const char *p = names; p && r == 0 && p < names + n;
 	     p += strlen(p) + 1) {
 		const char *guest = m->fd < 0 ? p : xattrs_to_guest(p, mapped);
 
