@@ -175,7 +175,7 @@ static int make_upper(int dir, int version)
 	_cleanup_close_ int fd = -1;
 	struct index *x = NULL;
 	struct timespec times[2];
-	struct node n;
+	struct node n = { 0 };
 	int r = index_open(version, 0, &x);
 
 	if (r == 0)
@@ -413,9 +413,11 @@ static int count_user(void *ctx, const struct container *c)
 static int users(void *ctx, const struct catalog_id *id,
 		 char one[CATALOG_NAME_MAX + 1])
 {
-	struct using u = { .id = id, .one = one };
-	int r = container_each(ctx, count_user, &u, NULL);
+	struct using u = { .id = id };
+	int r;
 
+	u.one = one;
+	r = container_each(ctx, count_user, &u, NULL);
 	return r < 0 ? r : u.count;
 }
 
