@@ -81,12 +81,12 @@ static void take_line(struct container *one, const char *line)
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
 		size_t len = strlen(keys[i].name), n = 0;
 		char *to = (char *)one + keys[i].at;
-		const char *p = line + len + 2;
+		const char *p;
 
 		if (strncmp(line, keys[i].name, len) != 0 ||
 		    strncmp(line + len, "=\"", 2) != 0)
 			continue;
-		for (; *p && *p != '"' && n + 1 < keys[i].size; p++) {
+		for (p = line + len + 2; *p && *p != '"' && n + 1 < keys[i].size; p++) {
 			if (*p == '\\' && p[1])
 				p++;
 			to[n++] = *p;
