@@ -86,7 +86,8 @@ static void take_line(struct container *one, const char *line)
 		if (strncmp(line, keys[i].name, len) != 0 ||
 		    strncmp(line + len, "=\"", 2) != 0)
 			continue;
-		for (p = line + len + 2; *p && *p != '"' && n + 1 < keys[i].size; p++) {
+		for (p = line + len + 2;
+		     *p && *p != '"' && n + 1 < keys[i].size; p++) {
 			if (*p == '\\' && p[1])
 				p++;
 			to[n++] = *p;
