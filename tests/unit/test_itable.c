@@ -65,6 +65,7 @@ static struct inode *add(uint64_t ino, uint32_t parent, const char *name)
 				    .name = name };
 	struct inode *i;
 
+	seed.moves = itable_moves(t);
 	ck_assert_int_eq(itable_intern(t, &seed, &i), 0);
 	return i;
 }
