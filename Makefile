@@ -492,7 +492,7 @@ bench-quick:
 run-bench: all
 	@export VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench'; \
 		bench/run.sh $(QUICK) && bench/trees.sh $(QUICK) && \
-		bench/idle.sh $(QUICK)
+		bench/idle.sh $(QUICK) && bench/templates.sh $(QUICK)
 
 # Fuzzers are clang's, and built apart.
 fuzz:

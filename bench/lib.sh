@@ -396,5 +396,6 @@ table()
 		labels+=("$(peer_label "$peer")")
 	done
 	awk -v peers="${labels[*]}" -v set="$1" -v stat="${STAT:-median}" \
+		-v disk="$bench_disk" \
 		-f "$bench_here/table.awk" "$bench_here/goals.txt" "$2"
 }
