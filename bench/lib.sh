@@ -30,6 +30,7 @@ PEERS=${PEERS:-plain overlayfs fuse-overlayfs vefs}
 OVERLAY_OPTS=${OVERLAY_OPTS-metacopy=on,redirect_dir=on,index=on}
 bench_dir=
 bench_loop=
+bench_group=
 work_dir=
 micro='' mkfiles=''
 export micro mkfiles
@@ -93,6 +94,34 @@ bench_disk_exit()
 	losetup -d "$bench_loop"
 }
 
+# A control group for what must be known of some processes' memory alone;
+# without the controller bench_group stays empty.
+bench_group_new()
+{
+	local top=/sys/fs/cgroup
+
+	if grep -qsw memory "$top/cgroup.subtree_control"; then
+		bench_group=$top/vefs-bench.$$
+	elif [ -e "$top/memory/memory.stat" ]; then
+		bench_group=$top/memory/vefs-bench.$$
+	fi
+	[ -z "$bench_group" ] || mkdir "$bench_group" || bench_group=
+}
+
+# After the last umount, when the daemons are about to end.
+bench_group_end()
+{
+	local i
+
+	[ -n "$bench_group" ] || return
+	for ((i = 0; i < 50; i++)); do
+		rmdir "$bench_group" 2>/dev/null && break
+		sleep 0.1
+	done
+	[ "$i" -lt 50 ] || say "$bench_group stays: something lives in it"
+	bench_group=
+}
+
 bench_cleanup()
 {
 	local status=$?
@@ -103,6 +132,7 @@ bench_cleanup()
 		bench_umount_all
 		[ -n "$(bench_mounted)" ] && exit 1
 	fi
+	bench_group_end
 	[ -n "$bench_loop" ] && bench_disk_exit
 	[ -n "$bench_dir" ] && rm -rf --one-file-system "$bench_dir"
 	exit "$status"

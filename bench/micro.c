@@ -5,6 +5,7 @@
  *   micro -l                        list the operations
  *   micro [-t SECONDS] DIR OP...    run them, one JSON line each on stdout
  *   micro -m MIB                    only touch and give back so much memory
+ *   micro -u FILE...                their pages leave the page cache
  *   micro -r COMMAND...             run it; then milliseconds and its peak of
  *                                   memory in KiB, on the last line of stdout
  *
@@ -558,6 +559,24 @@ static int list(void)
 	return 0;
 }
 
+static int uncache(char **paths)
+{
+	int failed = 0;
+
+	for (; *paths; paths++) {
+		int fd = open(*paths, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)) {
+			fprintf(stderr, "micro: %s: cannot be uncached\n",
+				*paths);
+			failed = 1;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	return failed;
+}
+
 static int run_command(char **argv)
 {
 	struct timespec begin, end;
@@ -589,13 +608,15 @@ int main(int argc, char **argv)
 	int root;
 	int c;
 
-	while ((c = getopt(argc, argv, "+lm:rt:")) != -1) {
+	while ((c = getopt(argc, argv, "+lm:rt:u")) != -1) {
 		if (c == 'l')
 			return list();
 		if (c == 'm') {
 			memory_touch(strtoul(optarg, NULL, 10) * MIB);
 			return 0;
 		}
+		if (c == 'u')
+			return uncache(argv + optind);
 		if (c == 'r')
 			return optind < argc ? run_command(argv + optind)
 					     : usage();

@@ -151,12 +151,12 @@ function verdict(text, peer, x, limit,    line)
 	missed = missed line "\n"
 }
 
-# What vefs itself is at, in the row's unit.
+# What vefs itself is at, in the row's unit; a little more, as 0 is unknown.
 function own(op,    n, v)
 {
 	n = collect("vefs", op, v)
 	sort(v, n)
-	return n ? chosen(v, n, op) : 0
+	return n ? chosen(v, n, op) + 1e-9 : 0
 }
 
 function check_own(op, of, limit,    x, other)

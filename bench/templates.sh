@@ -63,9 +63,10 @@ declare -A row=(
 	[find]="ms:find /, cold, $FILES files"
 	[find_stat]="ms:find / -size, cold, $FILES files"
 	[chown]="ms:chown -R of $FILES files"
-	[chown_disk]="MiB:the same, more disk used"
-	[cache]="MiB:page cache after $READERS read the same $BIG MiB"
+	[chown_disk]="MiB:the same, blocks of files in upper"
+	[cache]="x:page cache after $READERS read the same $BIG MiB, /usr"
 	[cache_time]="ms:the same, reading"
+	[cache_else]="x:page cache after $READERS read $((BIG / 5)) MiB, elsewhere"
 )
 
 has_store() { [ "$1" = vefs ] || [ "$1" = before ]; }
@@ -100,14 +101,22 @@ layers_make()
 	done
 }
 
-# Half of it under /usr, half elsewhere: they might be served differently.
+# Under /usr, and a fifth as much elsewhere, which is served differently.
 big_make()
 {
 	local dir=$work_dir/base/big
 
 	mkdir -p "$dir/usr" "$dir/srv"
-	"$mkfiles" root "$BIG" "$dir/usr" || die "disk full?"
-	mv "$dir"/usr/*[13579] "$dir/srv"
+	"$mkfiles" root "$((BIG + BIG / 5))" "$dir/usr" || die "disk full?"
+	find "$dir/usr" -mindepth 1 -maxdepth 1 | sort |
+		awk 'NR % 6 == 0' | xargs mv -t "$dir/srv"
+}
+
+# MiB of data of that part.
+big_size()
+{
+	find "$work_dir/base/big/$1" -type f -printf '%s\n' |
+		awk '{ n += $1 } END { print n / 1048576 }'
 }
 
 tar_make()
@@ -199,10 +208,8 @@ all_cold()
 	local index
 
 	drop_inodes
-	for index in "$work_dir"/*/store/templates/*/*/index.mdb; do
-		[ -e "$index" ] || continue
-		dd if="$index" iflag=nocache count=0 status=none
-	done
+	index=("$work_dir"/*/store/templates/*/*/index.mdb)
+	[ -e "${index[0]}" ] && "$micro" -u "${index[@]}"
 	[ -z "$bench_loop" ] || blockdev --flushbufs "$bench_loop"
 }
 
@@ -261,10 +268,10 @@ container_make()
 	fi
 }
 
-# The first stat is the shell's own: no process more.
+# container_start PEER TREE ID FILE; the first stat is the shell's own.
 container_start()
 {
-	container_make "$1" "$2" "$3" && [ -e "$(root_of "$1" "$3")/$4" ]
+	container_make "$1" "$2" "$3" && [ -e "$4" ]
 }
 
 container_umount()
@@ -346,7 +353,7 @@ measure_start()
 	[ "$peer" = plain ] && [ "$tree" = 100k ] && n=1
 	for ((i = 0; i < n; i++)); do
 		timed container_start "$peer" "$tree" "c$i" \
-			sub000/mod00/file000000
+			"$(root_of "$peer" "c$i")/sub000/mod00/file000000"
 		[ -n "$ms" ] && begin=$(least "$begin" "$ms")
 		container_umount "$peer" "c$i"
 		timed container_destroy "$peer" "c$i"
@@ -392,14 +399,30 @@ step_chown()
 	all_cold
 	timed chown -R "$round:$round" "$root"
 	record "$1" chown "$ms"
-	used=$(du -sk "$(container_upper "$1" c)" |
-		awk '{ print $1 / 1024 }')
+	used=$(find "$(container_upper "$1" c)" -type f -printf '%b\n' |
+		awk '{ n += $1 } END { print n / 2048 }')
 	record "$1" chown_disk "$used"
 	container_end "$1" c
 }
 
-# Of the whole machine: what others read meanwhile counts as well.
-cached() { awk '/^Cached:/ { print $2 }' /proc/meminfo; }
+# KiB in the page cache: what our group brought in, or, where there is no
+# group, the whole machine's, so that others' reading counts as well.
+cached()
+{
+	if [ -z "$bench_group" ]; then
+		awk '/^Cached:/ { print $2 }' /proc/meminfo
+	else
+		awk '$1 == "total_cache" || $1 == "file" { print $2 / 1024 }' \
+			"$bench_group/memory.stat"
+	fi
+}
+
+# in_group COMMAND...: it, and the daemons it starts, are charged.
+in_group()
+{
+	[ -z "$bench_group" ] || echo "$BASHPID" >"$bench_group/cgroup.procs"
+	"$@"
+}
 
 do_read()
 {
@@ -410,26 +433,37 @@ do_read()
 	done
 }
 
+# How many times as large as what they read the page cache has become.
+measure_growth()
+{
+	local before
+
+	before=$(cached)
+	timed in_group do_read "${roots[@]/%//$3}"
+	record "$1" "$2" "$(awk -v was="$before" -v is="$(cached)" \
+		-v read="$(big_size "$3")" \
+		'BEGIN { printf "%.3f", (is - was) / 1024 / read }')"
+}
+
 step_cache()
 {
-	local before i roots=()
+	local i roots=()
 
+	bench_group_new
 	for ((i = 0; i < READERS; i++)); do
-		timed container_make "$1" big "c$i"
+		timed in_group container_make "$1" big "c$i"
 		roots+=("$(root_of "$1" "c$i")")
 	done
 	drop_inodes
 	find "$work_dir/base/big" "$work_dir/$1" -xdev -type f -size +0 \
-		-exec sh -c 'for f; do dd if="$f" iflag=nocache count=0 \
-			status=none; done' uncache {} +
-	before=$(cached)
-	timed do_read "${roots[@]}"
-	record "$1" cache "$(awk -v was="$before" -v is="$(cached)" \
-		'BEGIN { printf "%.1f", (is - was) / 1024 }')"
+		-exec "$micro" -u {} +
+	measure_growth "$1" cache usr
 	record "$1" cache_time "$ms"
+	measure_growth "$1" cache_else srv
 	for ((i = 0; i < READERS; i++)); do
 		container_end "$1" "c$i"
 	done
+	bench_group_end
 }
 
 measure_all()
@@ -467,8 +501,9 @@ steps_choose
 [ "${CPUS:-any}" = one ] && cpus_choose one
 # what is timed runs in shells of its own, so that timeout can end it
 export -f has_store vefs_of peer_options lower_of root_of container_make \
-	container_start container_destroy import_one do_find do_read
-export work_dir bench_dir VEFS_BIN BEFORE_BIN LAYERS OVERLAY_OPTS
+	container_start container_destroy import_one do_find do_read \
+	in_group
+export bench_group work_dir bench_dir VEFS_BIN BEFORE_BIN LAYERS OVERLAY_OPTS
 base_make
 : >"$bench_dir/samples"
 # a round is measured by itself, the trees are not made again
