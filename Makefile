@@ -280,6 +280,7 @@ PRELOADS += stress/faultlib
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
 STRESS :=
+BENCH += aside
 BENCH += micro
 BENCH += mkfiles
 

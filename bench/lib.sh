@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Shared by run.sh, trees.sh and idle.sh: the scratch directory and its
+# Shared by run.sh, trees.sh, idle.sh and templates.sh: the scratch directory and its
 # cleanup, the peers and how each is mounted, facts about the machine.
 #
 # Environment (all optional):
 #   VEFS_BIN      directory of mount.vefs       (../build/bin)
-#   BENCH_BIN     directory of micro and mkfiles (../build/opt/bench); what is
-#                 missing or older than its source is compiled with cc
+#   BENCH_BIN     directory of micro, mkfiles and aside (../build/opt/bench);
+#                 what is missing or older than its source is compiled with cc
 #   BENCH_DIR     measure the disk of this directory, not an ext4 image
 #   BENCH_SIZE    of that (sparse) image, in /var/tmp (12G)
 #   BENCH_RESULTS where the JSON goes           (bench/results)
@@ -32,8 +32,8 @@ bench_dir=
 bench_loop=
 bench_group=
 work_dir=
-micro='' mkfiles=''
-export micro mkfiles
+micro='' mkfiles='' aside=''
+export micro mkfiles aside
 bench_spinners=()
 bench_pin=()
 bench_skipped=()

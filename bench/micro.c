@@ -5,9 +5,6 @@
  *   micro -l                        list the operations
  *   micro [-t SECONDS] DIR OP...    run them, one JSON line each on stdout
  *   micro -m MIB                    only touch and give back so much memory
- *   micro -u FILE...                their pages leave the page cache
- *   micro -r COMMAND...             run it; then milliseconds and its peak of
- *                                   memory in KiB, on the last line of stdout
  *
  * DIR must show the "lower" and "upper" files of mkfiles merged; how it does
  * that (one plain directory, an overlay) is what is being compared. Most
@@ -31,14 +28,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -559,48 +553,6 @@ static int list(void)
 	return 0;
 }
 
-static int uncache(char **paths)
-{
-	int failed = 0;
-
-	for (; *paths; paths++) {
-		int fd = open(*paths, O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)) {
-			fprintf(stderr, "micro: %s: cannot be uncached\n",
-				*paths);
-			failed = 1;
-		}
-		if (fd >= 0)
-			close(fd);
-	}
-	return failed;
-}
-
-static int run_command(char **argv)
-{
-	struct timespec begin, end;
-	struct rusage used;
-	int status;
-	pid_t pid;
-
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	status = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
-	if (status) {
-		fprintf(stderr, "micro: %s: %s\n", argv[0], strerror(status));
-		return 2;
-	}
-	while (wait4(pid, &status, 0, &used) < 0)
-		if (errno != EINTR)
-			return 2;
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	printf("%.3f %ld\n",
-	       (double)(end.tv_sec - begin.tv_sec) * 1e3 +
-		       (double)(end.tv_nsec - begin.tv_nsec) / 1e6,
-	       used.ru_maxrss);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
-}
-
 int main(int argc, char **argv)
 {
 	double limit_us = 5e6;
@@ -608,18 +560,13 @@ int main(int argc, char **argv)
 	int root;
 	int c;
 
-	while ((c = getopt(argc, argv, "+lm:rt:u")) != -1) {
+	while ((c = getopt(argc, argv, "lm:t:")) != -1) {
 		if (c == 'l')
 			return list();
 		if (c == 'm') {
 			memory_touch(strtoul(optarg, NULL, 10) * MIB);
 			return 0;
 		}
-		if (c == 'u')
-			return uncache(argv + optind);
-		if (c == 'r')
-			return optind < argc ? run_command(argv + optind)
-					     : usage();
 		if (c != 't')
 			return usage();
 		limit_us = strtod(optarg, NULL) * 1e6;

@@ -209,7 +209,7 @@ all_cold()
 
 	drop_inodes
 	index=("$work_dir"/*/store/templates/*/*/index.mdb)
-	[ -e "${index[0]}" ] && "$micro" -u "${index[@]}"
+	[ -e "${index[0]}" ] && "$aside" uncache "${index[@]}"
 	[ -z "$bench_loop" ] || blockdev --flushbufs "$bench_loop"
 }
 
@@ -314,13 +314,13 @@ import_one()
 
 	[ "$peer" = before ] && bin=$BEFORE_BIN
 	if [ "$peer" != plain ]; then
-		VEFS_ROOT=$to/store "$micro" -r "$bin/vefs" template import t \
+		VEFS_ROOT=$to/store "$aside" run "$bin/vefs" template import t \
 			"$work_dir/root.tar" --quiet "$sync"
 	elif [ "$sync" = --no-sync ]; then
-		"$micro" -r tar -xf "$work_dir/root.tar" -C "$to"
+		"$aside" run tar -xf "$work_dir/root.tar" -C "$to"
 	else
 		# shellcheck disable=SC2016 # for the inner shell
-		"$micro" -r sh -c 'tar -xf "$1/root.tar" -C "$2" &&
+		"$aside" run sh -c 'tar -xf "$1/root.tar" -C "$2" &&
 			sync -f "$1"' import "$work_dir" "$to"
 	fi
 }
@@ -456,7 +456,7 @@ step_cache()
 	done
 	drop_inodes
 	find "$work_dir/base/big" "$work_dir/$1" -xdev -type f -size +0 \
-		-exec "$micro" -u {} +
+		-exec "$aside" uncache {} +
 	measure_growth "$1" cache usr
 	record "$1" cache_time "$ms"
 	measure_growth "$1" cache_else srv
@@ -497,6 +497,7 @@ steps_choose()
 }
 
 bench_init "$@"
+bench_program aside
 steps_choose
 [ "${CPUS:-any}" = one ] && cpus_choose one
 # what is timed runs in shells of its own, so that timeout can end it

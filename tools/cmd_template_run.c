@@ -21,8 +21,7 @@
 static int run(_unused_ const struct cmd *self, struct cmd_common *common,
 	       int argc, char **argv)
 {
-	_cleanup_free_ const char **words =
-		calloc((size_t)argc + OURS, sizeof(*words));
+	const char **words = calloc((size_t)argc + OURS, sizeof(*words));
 	char path[PATH_MAX] = PROGRAM;
 	int n = 0, r;
 
@@ -41,6 +40,7 @@ static int run(_unused_ const struct cmd *self, struct cmd_common *common,
 		execv(path, (char *const *)words);
 		r = -errno;
 	}
+	free(words);
 	log_error("%s: %s", path, strerror(-r));
 	return CMD_FAILED;
 }
