@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Shared by run.sh, trees.sh, idle.sh and templates.sh: the scratch directory and its
-# cleanup, the peers and how each is mounted, facts about the machine.
+# Shared by run.sh, trees.sh, idle.sh and templates.sh: the scratch directory
+# and its cleanup, the peers and how each is mounted, facts about the machine.
 #
 # Environment (all optional):
 #   VEFS_BIN      directory of mount.vefs       (../build/bin)

@@ -440,9 +440,11 @@ measure_growth()
 
 	before=$(cached)
 	timed in_group do_read "${roots[@]/%//$3}"
+	# less than before: somebody else drops the machine's caches
 	record "$1" "$2" "$(awk -v was="$before" -v is="$(cached)" \
 		-v read="$(big_size "$3")" \
-		'BEGIN { printf "%.3f", (is - was) / 1024 / read }')"
+		'is + 0 >= was + 0 { printf "%.3f", (is - was) / 1024 / read }' \
+		<<<"")"
 }
 
 step_cache()
