@@ -41,12 +41,21 @@ static int fail(const struct work *w, int r)
 	return r == -EBUSY ? CMD_LOCKED : CMD_FAILED;
 }
 
+/* The command line says what nothing can be called. */
+static int misused(const struct work *w, int r)
+{
+	cmd_fail(r, &w->why);
+	return CMD_USAGE;
+}
+
 /* Open the store and the container argv names, locked. An exit code. */
 static int work_begin(struct work *w, const struct cmd_common *common,
 		      const char *id)
 {
-	int r;
+	int r = container_check_id(id, &w->why);
 
+	if (r < 0)
+		return misused(w, r);
 	w->c = cmd_open(common, false);
 	if (!w->c)
 		return CMD_FAILED;
@@ -76,6 +85,7 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 	const struct cmd_option own[] = { { "template", NULL, &spec },
 					  { "target", NULL, &target },
 					  { NULL, NULL, NULL } };
+	struct catalog_id id;
 	WORK(w);
 	int r;
 
@@ -85,6 +95,16 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 		log_error("--template is missing: say what it is made of");
 		return CMD_USAGE;
 	}
+	r = container_check_id(argv[0], &w.why);
+	if (r == 0)
+		r = catalog_parse(spec, &id, &w.why);
+	if (r == 0 && target && target[0] != '/')
+		r = why_set(&w.why, -EINVAL,
+			    "--target %s: the mount point must be an absolute "
+			    "path",
+			    target);
+	if (r < 0)
+		return misused(&w, r);
 	w.c = cmd_open(common, false);
 	if (!w.c)
 		return CMD_FAILED;

@@ -26,6 +26,7 @@
 #define CONF "vefs.conf"
 #define DEPTH 4096u
 #define ID_FIRST 101u
+#define ID_LAST (UINT32_MAX - 1)
 
 /* What vefs.conf may say; other lines are kept by nobody and ignored. */
 struct conf_key {
@@ -45,11 +46,14 @@ int container_check_id(const char *id, struct why *why)
 	uint32_t n;
 
 	if (isdigit((unsigned char)id[0])) {
-		if (parse_u32(id, UINT32_MAX - 1, &n) == 0 && n >= ID_FIRST)
+		/* 0101 would be another directory than 101 */
+		if (id[0] != '0' && parse_u32(id, ID_LAST, &n) == 0 &&
+		    n >= ID_FIRST)
 			return 0;
 		return why_set(why, -EINVAL,
-			       "'%s': a container's number is %u or more", id,
-			       ID_FIRST);
+			       "'%s': a container's number is between %u and "
+			       "%u, without zeros in front",
+			       id, ID_FIRST, ID_LAST);
 	}
 	if (!isalpha((unsigned char)id[0]) || strlen(id) > CONTAINER_ID_MAX ||
 	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -135,11 +135,27 @@ t_below_directories() {
 	umount "$D/m"
 }
 
+# misused PATTERN ARGUMENT...: exit status 2 and a message like that
+misused() {
+	local pattern=$1
+
+	shift
+	usage_error "$@"
+	grep -qE "$pattern" "$D/usage.out" ||
+		fail "told '$(cat "$D/usage.out")', not '$pattern'"
+}
+
 t_refusals() {
 	template
 	refused "no template nosuch" create 101 --template nosuch
-	refused "101 or more" create 5 --template t
-	refused "number or a name" create 'a b' --template t
+	misused "between 101 and" create 5 --template t
+	misused "between 101 and" create 0101 --template t
+	misused "between 101 and" create 4294967295 --template t
+	misused "number or a name" create 'a b' --template t
+	misused "number or a name" mount ../101
+	misused "is not NAME" create 101 --template a/b
+	misused "must be an absolute path" create 101 --template t --target x
+	misused "template is missing" create 101
 	vefs --quiet create 101 --template t
 	refused "exists already" create 101 --template t
 	refused "no container 102" mount 102

@@ -261,6 +261,12 @@ t_versions() {
 	usage_error template import '.hid' "$D/src"
 	usage_error template import "x:$(printf 'v%.0s' {1..65})" "$D/src"
 	usage_error template frobnicate
+	usage_error template list 'a/b'
+	refused 'no template nope' template list nope
+	refused 'no template u:y' template list u:y
+	vefs template list u:x | grep -q '^u:x '
+	refused 'no template nope' template verify nope u:x
+	[ "$(wc -l <"$D/refused.err")" = 1 ]
 	usage_error template import x
 	usage_error template list --nope
 	vefs template import --help | grep -q Examples
