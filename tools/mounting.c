@@ -54,7 +54,7 @@ int mounting_run(const struct strbuf *options, const char *target)
 			       (char *)(uintptr_t)strbuf_get(options),
 			       (char *)(uintptr_t)target, NULL };
 	int r = strbuf_error(options), status;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (r == 0)
 		r = find_helper(path);

@@ -215,6 +215,8 @@ t_podman_saves_and_we_read() {
 
 	command -v podman >/dev/null || skip "podman is not installed"
 	run=$(mktemp -d /tmp/vt.XXXXXX) # it takes no long name
+	# shellcheck disable=SC2064 # its value now
+	trap "rm -rf '$run'" EXIT
 	mkdir "$D/root"
 	cp "$(command -v busybox)" "$D/root/sh" || skip "no busybox"
 	tar -C "$D/root" -cf "$D/root.tar" .
@@ -225,7 +227,6 @@ t_podman_saves_and_we_read() {
 		save -q --format oci-archive -o "$D/oci.tar" localhost/t:1
 	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
 		save -q --format docker-archive -o "$D/docker.tar" localhost/t:1
-	rm -rf "$run"
 	vefs template import p:oci "$D/oci.tar"
 	vefs template import p:docker "$D/docker.tar"
 	same_digest p:oci p:docker
