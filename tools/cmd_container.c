@@ -48,9 +48,10 @@ static int misused(const struct work *w, int r)
 	return CMD_USAGE;
 }
 
-/* Open the store and the container argv names, locked. An exit code. */
+/* Open the store and the container argv names, locked; with `damaged`
+ * also one without a usable vefs.conf. An exit code. */
 static int work_begin(struct work *w, const struct cmd_common *common,
-		      const char *id)
+		      const char *id, bool damaged)
 {
 	int r = container_check_id(id, &w->why);
 
@@ -60,7 +61,7 @@ static int work_begin(struct work *w, const struct cmd_common *common,
 	if (!w->c)
 		return CMD_FAILED;
 	r = container_open(w->c, id, true, &w->one, &w->why);
-	return r < 0 ? fail(w, r) : CMD_OK;
+	return r < 0 && !(damaged && r == -EUCLEAN) ? fail(w, r) : CMD_OK;
 }
 
 /* One operand, no options. 1: go on; else *status is the exit code. */
@@ -124,7 +125,7 @@ static int run_destroy(const struct cmd *self, struct cmd_common *common,
 
 	if (!one_operand(self, common, argc, argv, &status))
 		return status;
-	status = work_begin(&w, common, argv[0]);
+	status = work_begin(&w, common, argv[0], true);
 	if (status != CMD_OK)
 		return status;
 	if (container_is_mounted(&w.one)) {
@@ -163,6 +164,12 @@ static int do_mount(struct work *w, const char *store)
 	char absolute[PATH_MAX], folder[PATH_MAX + 96];
 	int r = make_target(w->one.root);
 
+	/* What is below would be hidden, and be nobody's to unmount. */
+	if (r == 0 && container_root_is_taken(&w->one)) {
+		log_error("%s: something else is mounted there, see findmnt",
+			  w->one.root);
+		return CMD_FAILED;
+	}
 	if (r == 0 && !realpath(store, absolute))
 		r = -errno;
 	if (r < 0) {
@@ -187,7 +194,7 @@ static int run_mount(const struct cmd *self, struct cmd_common *common,
 
 	if (!one_operand(self, common, argc, argv, &status))
 		return status;
-	status = work_begin(&w, common, argv[0]);
+	status = work_begin(&w, common, argv[0], false);
 	if (status != CMD_OK)
 		return status;
 	if (container_is_mounted(&w.one)) {
@@ -209,7 +216,7 @@ static int run_umount(const struct cmd *self, struct cmd_common *common,
 
 	if (!one_operand(self, common, argc, argv, &status))
 		return status;
-	status = work_begin(&w, common, argv[0]);
+	status = work_begin(&w, common, argv[0], false);
 	if (status != CMD_OK)
 		return status;
 	if (!container_is_mounted(&w.one)) {
@@ -231,7 +238,9 @@ static int run_umount(const struct cmd *self, struct cmd_common *common,
 static int print_one(void *ctx, const struct container *c)
 {
 	json_t *all = ctx;
-	const char *status = container_is_mounted(c) ? "mounted" : "down";
+	const char *status = !c->template[0]	       ? "damaged"
+			     : container_is_mounted(c) ? "mounted"
+						       : "down";
 
 	if (all)
 		return json_array_append_new(

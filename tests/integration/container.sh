@@ -178,4 +178,51 @@ t_refusals() {
 	vefs --quiet template remove t:1
 }
 
+# Two of one mount point: a command on one does nothing to the other.
+t_one_target_for_two() {
+	template
+	vefs --quiet create 101 --template t --target "$D/m"
+	vefs --quiet create 102 --template t --target "$D/m"
+	vefs --quiet mount 101
+	assert_eq "mounted down" "$(vefs --json list | python3 -c \
+		'import json, sys; print(*[c["status"] for c in json.load(sys.stdin)])')"
+	refused "something else is mounted there" mount 102
+	refused "102 is not mounted" umount 102
+	vefs --quiet destroy 102
+	assert_eq "text of f" "$(cat "$D/m/f")"
+	vefs --quiet umount 101
+	vefs --quiet destroy 101
+	mkdir -p "$D/m" "$D/real dir"
+	ln -s "$D/real dir" "$D/by link"
+	vefs --quiet create 101 --template t --target "$D/by link/root"
+	vefs --quiet mount 101
+	refused "mounted already" mount 101
+	refused "is mounted" destroy 101
+	vefs --quiet umount 101
+	[ ! -e "$D/real dir/root/f" ] || fail "it is still there"
+}
+
+# One whose vefs.conf is gone stands in nobody's way.
+t_damaged_conf() {
+	local conf=$D/store/containers/102/vefs.conf
+
+	template
+	for id in 101 102 103; do
+		vefs --quiet create "$id" --template t
+	done
+	for how in ": >$conf" "rm $conf"; do
+		eval "$how"
+		assert_eq "down damaged down" "$(vefs --json list | python3 -c \
+			'import json, sys; print(*[c["status"] for c in json.load(sys.stdin)])')"
+		refused "102: its vefs.conf" mount 102
+		refused "102: its vefs.conf" template remove t:1
+		vefs --quiet mount 103
+		vefs --quiet umount 103
+	done
+	vefs --quiet destroy 102
+	vefs --quiet destroy 101
+	vefs --quiet destroy 103
+	vefs --quiet template remove t:1
+}
+
 run_all "$@"
