@@ -215,6 +215,8 @@ t_podman_saves_and_we_read() {
 
 	command -v podman >/dev/null || skip "podman is not installed"
 	run=$(mktemp -d /tmp/vt.XXXXXX) # it takes no long name
+	# shellcheck disable=SC2064 # its value now
+	trap "rm -rf '$run'" EXIT
 	mkdir "$D/root"
 	cp "$(command -v busybox)" "$D/root/sh" || skip "no busybox"
 	tar -C "$D/root" -cf "$D/root.tar" .
@@ -225,7 +227,6 @@ t_podman_saves_and_we_read() {
 		save -q --format oci-archive -o "$D/oci.tar" localhost/t:1
 	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
 		save -q --format docker-archive -o "$D/docker.tar" localhost/t:1
-	rm -rf "$run"
 	vefs template import p:oci "$D/oci.tar"
 	vefs template import p:docker "$D/docker.tar"
 	same_digest p:oci p:docker
@@ -261,6 +262,12 @@ t_versions() {
 	usage_error template import '.hid' "$D/src"
 	usage_error template import "x:$(printf 'v%.0s' {1..65})" "$D/src"
 	usage_error template frobnicate
+	usage_error template list 'a/b'
+	refused 'no template nope' template list nope
+	refused 'no template u:y' template list u:y
+	vefs template list u:x | grep -q '^u:x '
+	refused 'no template nope' template verify nope u:x
+	[ "$(wc -l <"$D/refused.err")" = 1 ]
 	usage_error template import x
 	usage_error template list --nope
 	vefs template import --help | grep -q Examples
@@ -311,6 +318,48 @@ t_bad_archives() {
 	done <"$D/bad/list"
 	[ "$(wc -l <"$D/bad/list")" -gt 20 ]
 	[ ! -e /vefs-test-escaped ]
+}
+
+t_bad_images() {
+	local name why
+
+	mkdir "$D/bad"
+	bad_images "$D/bad"
+	while read -r name why; do
+		refused "$why" template import bad:1 "$D/bad/$name" \
+			--format image
+		nothing_left
+		tar -C "$D/bad/$name" -cf "$D/bad.tar" .
+		refused "$why" template import bad:1 "$D/bad.tar" --format image
+		nothing_left
+	done <"$D/bad/list"
+	[ "$(wc -l <"$D/bad/list")" -gt 15 ]
+	only_versions ""
+}
+
+# Cut anywhere, and with a byte that is another.
+t_damaged_compression() {
+	local c size at
+
+	mkdir "$D/src"
+	head -c 200000 /dev/urandom >"$D/src/f"
+	tar -C "$D/src" -cf "$D/s.tar" .
+	for c in gzip bzip2 xz zstd; do
+		$c -c <"$D/s.tar" >"$D/s.$c"
+		size=$(stat -c %s "$D/s.$c")
+		for at in 3 $((size / 3)) $((size / 2)) $((size - 3)); do
+			head -c "$at" "$D/s.$c" >"$D/cut.$c"
+			refused 'damaged' template import x:1 "$D/cut.$c"
+			refused 'damaged' template import x:1 - <"$D/cut.$c"
+			nothing_left
+		done
+		cp "$D/s.$c" "$D/bad.$c"
+		printf '\xff\x00\xff' | dd of="$D/bad.$c" bs=1 \
+			seek=$((size / 2)) conv=notrunc status=none
+		refused 'damaged' template import x:1 "$D/bad.$c"
+		nothing_left
+	done
+	only_versions ""
 }
 
 t_later_entries_win() {
@@ -521,6 +570,49 @@ t_no_space_in_the_middle() {
 	S=$D/small vefs template gc
 	S=$D/small vefs template verify t:1
 	[ -z "$(ls "$D/small/staging")" ]
+}
+
+# On a disk that is full in earnest; what was there before stays right.
+t_no_space_on_a_disk() {
+	local n=0 left small=$D/small
+
+	mkdir "$small" "$D/src"
+	truncate -s 24M "$D/disk"
+	mkfs.ext4 -q -m 0 -N 600 "$D/disk"
+	mount -o loop "$D/disk" "$small"
+	rm -r "$small/lost+found"
+	S=$small
+	make_tree "$D/src"
+	vefs template import t:1 "$D/src"
+	left=$(df --output=avail -B1 "$small" | tail -n 1)
+	head -c "$left" /dev/urandom >"$D/src/almost"
+	refused 'space' template import t:2 "$D/src"
+	nothing_left
+	# no inodes before no blocks
+	rm "$D/src/almost"
+	left=$(df --output=iavail "$small" | tail -n 1)
+	for ((n = 0; n <= left; n++)); do echo "$n" >"$D/src/n$n"; done
+	vefs template gc
+	refused 'space' template import t:2 "$D/src"
+	nothing_left
+	make_image oci "$D/img"
+	head -c 30000000 /dev/urandom >"$D/img/blobs/large"
+	tar -C "$D/img" -cf "$D/img.tar" .
+	refused 'space' template import t:2 "$D/img.tar"
+	nothing_left
+	vefs template gc
+	only_versions t:1
+	vefs template verify
+	# a container needs little, but that
+	! cat /dev/zero >"$small/objects/filler" 2>/dev/null || return 1
+	while mkdir "$small/objects/filler.$((++n))" 2>/dev/null; do :; done
+	refused 'space' create 101 --template t:1
+	[ -z "$(ls -A "$small/containers")" ]
+	rm -r "$small"/objects/filler*
+	vefs create 101 --template t:1
+	vefs destroy 101
+	vefs template verify
+	umount "$small"
 }
 
 t_debian_by_mmdebstrap() {
