@@ -132,11 +132,13 @@ daemon_pids() {
 
 # kill_daemon: all of it at once; stopped, none can stand in for another.
 kill_daemon() {
-	local pids
+	local all
 
-	mapfile -t pids < <(daemon_pids)
-	kill -STOP "${pids[@]}"
-	kill -KILL "${pids[@]}"
+	all=$(daemon_pids)
+	# shellcheck disable=SC2086 # several
+	kill -STOP $all
+	# shellcheck disable=SC2086 # several
+	kill -KILL $all
 	"$VT" gone "$D/" $((10 * VEFS_SLOW))
 }
 
