@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# lib_template.sh - what template.sh is written with. To be sourced after
+# lib_template.sh - what the template scripts share. To be sourced after
 # lib.sh. S is the store of a case.
 
 vefs() {
