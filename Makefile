@@ -9,6 +9,7 @@
 #				       cov   coverage, build/cov/bin
 #				       crash with crash points (fs/base/crash.h),
 #				             build/crash/bin
+#				       fuzz  by `make fuzz`
 #	CC=gcc		the compiler
 #	WERROR=1	0: warnings are not errors
 #	PREFIX=/usr/local
@@ -18,6 +19,7 @@
 #	V=0		1: show every command
 #	T=		`make test`: only these scripts (names below
 #			tests/integration, without .sh)
+#	SECONDS=60	`make fuzz`: how long each fuzzer runs
 #	CFLAGS=, LDFLAGS=
 #			added last
 
@@ -32,6 +34,7 @@ HELPERDIR ?= /sbin
 DESTDIR ?=
 V ?= 0
 T ?=
+SECONDS ?= 60
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -42,14 +45,44 @@ endif
 BASE += arena
 BASE += crash
 BASE += creds
+BASE += digest
 BASE += fdio
 BASE += lock
 BASE += log
 BASE += parse
+BASE += rmtree
 BASE += shm
 BASE += slots
+BASE += smallfile
+BASE += store
 BASE += strbuf
+BASE += u64map
 BASE += xattrio
+
+# templates (F1)
+TEMPLATES += catalog
+TEMPLATES += content
+TEMPLATES += diff
+TEMPLATES += export
+TEMPLATES += freeze
+TEMPLATES += gc
+TEMPLATES += gunzip
+TEMPLATES += import
+TEMPLATES += importdir
+TEMPLATES += importimage
+TEMPLATES += importtar
+TEMPLATES += index
+TEMPLATES += node
+TEMPLATES += object
+TEMPLATES += paxacl
+TEMPLATES += pipeline
+TEMPLATES += seal
+TEMPLATES += staging
+TEMPLATES += tree
+TEMPLATES += treepath
+TEMPLATES += usage
+TEMPLATES += verify
+TEMPLATES += why
 
 # fs (F2, and fuse, session: F3)
 FS += attr
@@ -85,6 +118,7 @@ FS += link
 FS += lookup
 FS += loop
 FS += lowerpath
+FS += meta
 FS += misc
 FS += names
 FS += options
@@ -101,6 +135,7 @@ FS += session
 FS += slot
 FS += stack
 FS += state
+FS += templatelayer
 FS += upgrade
 FS += upper
 FS += workdir
@@ -108,7 +143,25 @@ FS += worker
 FS += xattrs
 
 # tools (F4): the programs, then what each is made of
-PROGRAMS := vefsd
+PROGRAMS += vefs
+vefs_SRC += tools/vefs.c
+vefs_SRC += tools/beside.c
+vefs_SRC += tools/cmd_container.c
+vefs_SRC += tools/cmd_template_run.c
+vefs_SRC += tools/container.c
+vefs_SRC += tools/mounting.c
+PROGRAMS += vefs-template
+vefs-template_SRC += tools/vefs.c
+vefs-template_SRC += tools/beside.c
+vefs-template_SRC += tools/cmd_container.c
+vefs-template_SRC += tools/cmd_template.c
+vefs-template_SRC += tools/cmd_template_import.c
+vefs-template_SRC += tools/cmd_template_keep.c
+vefs-template_SRC += tools/cmd_template_look.c
+vefs-template_SRC += tools/container.c
+vefs-template_SRC += tools/mounting.c
+vefs-template_SRC += tools/progress.c
+PROGRAMS += vefsd
 vefsd_SRC += tools/vefsd.c
 
 # other names of a program: NAME:PROGRAM
@@ -121,6 +174,7 @@ UNIT += optline
 UNIT += ovl
 UNIT += test_again
 UNIT += test_arena
+UNIT += test_catalog
 UNIT += test_control
 UNIT += test_copydata
 UNIT += test_crash
@@ -132,6 +186,7 @@ UNIT += test_fdio
 UNIT += test_fusewire
 UNIT += test_htable
 UNIT += test_ids
+UNIT += test_index
 UNIT += test_iomode
 UNIT += test_itable
 UNIT += test_itablemove
@@ -142,6 +197,8 @@ UNIT += test_log
 UNIT += test_lookup
 UNIT += test_loop
 UNIT += test_lowerpath
+UNIT += test_node
+UNIT += test_object
 UNIT += test_oom
 UNIT += test_optfuzz
 UNIT += test_options
@@ -151,6 +208,7 @@ UNIT += test_overlay
 UNIT += test_parse
 UNIT += test_program
 UNIT += test_shm
+UNIT += test_store
 UNIT += test_slot
 UNIT += test_slottable
 UNIT += test_strbuf
@@ -222,11 +280,16 @@ PRELOADS += stress/faultlib
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
 STRESS :=
+BENCH += aside
 BENCH += micro
 BENCH += mkfiles
 
+# fuzzers, built by `make fuzz`: build/fuzz/tests/fuzz/NAME
+FUZZ += fuzz_import
+FUZZ += fuzz_index
+
 # manual pages: tools/NAME
-MAN8 := mount.vefs.8 vefsd.8
+MAN8 := mount.vefs.8 vefs.8 vefs-template.8 vefsd.8
 
 # ---- flags -----------------------------------------------------------------
 
@@ -239,14 +302,17 @@ FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
 FLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cov := -O0 -g --coverage
 FLAGS_crash := -O2 -g -D_FORTIFY_SOURCE=2 -DVEFS_CRASH
+FLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link \
+	-fno-sanitize-recover=undefined
 LINK_opt :=
 LINK_asan := -fsanitize=address,undefined
 LINK_tsan := -fsanitize=thread
 LINK_cov := --coverage
 LINK_crash :=
+LINK_fuzz := -fsanitize=address,undefined
 
 ifeq ($(FLAGS_$(D)),)
-$(error D=$(D): there are opt, asan, tsan, cov and crash)
+$(error D=$(D): there are opt, asan, tsan, cov, crash and fuzz)
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -254,6 +320,11 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wformat=2 -Wundef -Wwrite-strings -Wnested-externs \
 	-Wimplicit-fallthrough -Winit-self -Wredundant-decls \
 	-Wlogical-op -Wduplicated-cond -Wduplicated-branches
+ifeq ($(D),fuzz)
+# clang, which knows others
+CC := clang
+WARNINGS := -Wall -Wextra
+endif
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
@@ -266,6 +337,7 @@ PKG_CONFIG := PKG_CONFIG_PATH='$(CURDIR)/build/deps/lib/pkgconfig:$(PKG_CONFIG_P
 pkg = $(eval $(1) := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) $(2) $(3))))$($(1))
 FUSE_CFLAGS = $(call pkg,FUSE_CFLAGS,--cflags,fuse3)
 FUSE_LIBS = $(call pkg,FUSE_LIBS,--libs,fuse3)
+STORE_LIBS = $(call pkg,STORE_LIBS,--libs,lmdb libxxhash libarchive jansson nettle zlib)
 CHECK_CFLAGS = $(call pkg,CHECK_CFLAGS,--cflags,check)
 CHECK_LIBS = $(call pkg,CHECK_LIBS,--libs,check)
 
@@ -274,7 +346,7 @@ ALL_CFLAGS = -std=gnu11 $(FLAGS_$(D)) -fPIE -fstack-protector-strong \
 	-fno-strict-aliasing -fno-common -pthread $(WARNINGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread $(LINK_$(D)) -Wl,-z,relro,-z,now -Wl,--as-needed \
 	$(LDFLAGS)
-LIBS = $(FUSE_LIBS)
+LIBS = $(FUSE_LIBS) $(STORE_LIBS)
 
 # ---- building --------------------------------------------------------------
 
@@ -282,12 +354,13 @@ Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-4s %s\n' $(1) '$(2)')
 
 lib := $(B)/obj/libvefs.a
-lib_src := $(BASE:%=fs/base/%.c) $(FS:%=fs/%.c)
+lib_src := $(BASE:%=fs/base/%.c) $(TEMPLATES:%=templates/%.c) $(FS:%=fs/%.c)
 unit_src := $(UNIT:%=tests/unit/%.c)
-single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c)
+single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c) \
+	$(FUZZ:%=tests/fuzz/%.c)
 program_src := $(foreach p,$(PROGRAMS) $(HELPERS),$($(p)_SRC))
 preload_src := $(PRELOADS:%=tests/%.c)
-sources := $(lib_src) $(program_src) $(unit_src) $(single_src) $(preload_src)
+sources := $(lib_src) $(sort $(program_src)) $(unit_src) $(single_src) $(preload_src)
 objects := $(sources:%.c=$(B)/obj/%.o)
 
 programs := $(PROGRAMS:%=$(BIN)/%)
@@ -296,6 +369,7 @@ unit := $(if $(UNIT),$(B)/tests/unit)
 helpers := $(HELPERS:%=$(B)/tests/%) $(STRESS:%=$(B)/tests/stress/%) \
 	$(PRELOADS:%=$(B)/tests/%.so)
 benches := $(BENCH:%=$(B)/bench/%)
+fuzzers := $(FUZZ:%=$(B)/tests/fuzz/%)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -377,6 +451,9 @@ $(B)/tests/stress/%.so: $(B)/obj/tests/stress/%.o
 $(B)/bench/%: $(B)/obj/bench/%.o $(lib)
 	$(call link)
 
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(lib)
+	$(call link,-fsanitize=fuzzer)
+
 -include $(objects:.o=.d)
 
 # ---- everything else -------------------------------------------------------
@@ -424,7 +501,15 @@ bench-quick:
 run-bench: all
 	@export VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench'; \
 		bench/run.sh $(QUICK) && bench/trees.sh $(QUICK) && \
-		bench/idle.sh $(QUICK)
+		bench/idle.sh $(QUICK) && bench/templates.sh $(QUICK)
+
+# Fuzzers are clang's, and built apart.
+fuzz:
+	$(call need,build test lint)
+	$(again) D=fuzz run-fuzz
+
+run-fuzz: $(fuzzers)
+	@FUZZ='$(CURDIR)/$(B)/tests/fuzz' tests/fuzz/run.sh $(SECONDS)
 
 demo:
 	$(call need,build test)
@@ -461,7 +546,7 @@ clean:
 		! -name deps ! -name demo -exec rm -rf {} +; fi
 
 help:
-	@echo 'make [TARGET] [D=opt|asan|tsan|cov|crash] [KNOB=...]; knobs: head of Makefile'
+	@echo 'make [TARGET] [D=opt|asan|tsan|cov|crash|fuzz] [KNOB=...]; knobs: head of Makefile'
 	@echo
 	@echo '  all        the programs, into build/bin (default)'
 	@echo '  deps       install what is needed to build, test, measure (root)'
@@ -471,6 +556,7 @@ help:
 	@echo '  check      the unit tests alone'
 	@echo '  bench      deps, build, measure against the peers (root)'
 	@echo '  bench-quick  the same with two rounds'
+	@echo '  fuzz       the fuzzers, each for SECONDS=60'
 	@echo '  lint       clang-format, clang-tidy, cppcheck, shellcheck, floors'
 	@echo '  format     let clang-format have its way'
 	@echo '  install    programs and manual pages, below DESTDIR and PREFIX'
@@ -479,5 +565,5 @@ help:
 
 FORCE:
 .PHONY: FORCE all programs objects deps check test run-tests stress run-stress \
-	bench bench-quick run-bench \
+	bench bench-quick run-bench fuzz run-fuzz \
 	demo lint format install uninstall clean help

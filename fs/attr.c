@@ -85,7 +85,7 @@ int attr_override(struct overlay *o, const struct ref *ref, struct stat *st)
 	_cleanup_close_ int fd = -1;
 	struct layer *l = overlay_layer(o, ref);
 
-	if (!o->opts->xattr_permissions)
+	if (!o->opts->xattr_permissions || l->ops->xattr)
 		return 0;
 	fd = l->ops->open(l, ref, O_PATH);
 	return fd < 0 ? fd : override_read(fd, st);
@@ -122,23 +122,61 @@ int attr_get(struct overlay *o, struct inode *i, struct stat *st)
 	return get_by_view(o, &v, st);
 }
 
-int attr_statx(struct overlay *o, struct inode *i, struct statx *sx)
+bool attr_is_detached(const struct overlay *o, const struct itable_view *v)
+{
+	struct ref r;
+
+	if (v->pin >= 0)
+		return false;
+	meta_ref(v, &r);
+	return overlay_layer(o, &r)->ops->xattr;
+}
+
+/* What a stat says, for those that have no more to say. */
+static void statx_of(const struct stat *st, struct statx *sx)
+{
+	memset(sx, 0, sizeof(*sx));
+	sx->stx_mask = STATX_BASIC_STATS;
+	sx->stx_blksize = (uint32_t)st->st_blksize;
+	sx->stx_size = (uint64_t)st->st_size;
+	sx->stx_atime.tv_sec = st->st_atim.tv_sec;
+	sx->stx_atime.tv_nsec = (uint32_t)st->st_atim.tv_nsec;
+	sx->stx_mtime.tv_sec = st->st_mtim.tv_sec;
+	sx->stx_mtime.tv_nsec = (uint32_t)st->st_mtim.tv_nsec;
+	sx->stx_ctime.tv_sec = st->st_ctim.tv_sec;
+	sx->stx_ctime.tv_nsec = (uint32_t)st->st_ctim.tv_nsec;
+}
+
+static int statx_by_view(struct overlay *o, const struct itable_view *v,
+			 const struct stat *st, struct statx *sx)
 {
 	_cleanup_close_ int fd = -1;
+
+	if (attr_is_detached(o, v)) {
+		statx_of(st, sx);
+		return 0;
+	}
+	fd = attr_open_meta(o, v, O_PATH);
+	if (fd < 0)
+		return fd;
+	return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+		     sx) < 0
+		       ? -errno
+		       : 0;
+}
+
+int attr_statx(struct overlay *o, struct inode *i, struct statx *sx)
+{
 	struct itable_view v;
 	struct stat st;
 	int r;
 
 	itable_view(o->inodes, i, &v);
 	r = get_by_view(o, &v, &st);
+	if (r == 0)
+		r = statx_by_view(o, &v, &st, sx);
 	if (r < 0)
 		return r;
-	fd = attr_open_meta(o, &v, O_PATH);
-	if (fd < 0)
-		return fd;
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, sx) <
-	    0)
-		return -errno;
 	sx->stx_ino = st.st_ino;
 	sx->stx_nlink = (uint32_t)st.st_nlink;
 	sx->stx_mode = (uint16_t)st.st_mode;

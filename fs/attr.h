@@ -45,6 +45,12 @@ int attr_of_fd(struct overlay *o, const struct itable_view *v, int fd,
 /* Birth time too, where the layer's filesystem tells; else mask lacks it. */
 int attr_statx(struct overlay *o, struct inode *i, struct statx *sx);
 
+/*
+ * Is its metadata in a layer's index, where no descriptor has it? Then
+ * attr_open_meta() is for regular files' data only; see meta.h.
+ */
+bool attr_is_detached(const struct overlay *o, const struct itable_view *v);
+
 /* An O_PATH descriptor of what shows the inode's metadata. */
 int attr_open_meta(struct overlay *o, const struct itable_view *v, int flags);
 

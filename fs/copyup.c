@@ -2,6 +2,7 @@
 #include "fs/copyup.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -17,6 +18,7 @@
 #include "fs/itableset.h"
 #include "fs/lookup.h"
 #include "fs/lowerpath.h"
+#include "fs/meta.h"
 #include "fs/xattrs.h"
 
 /*
@@ -36,8 +38,8 @@ struct job {
 	struct inode *inode;
 	struct itable_view v;
 	enum copyup_want want;
-	struct stat st; /* the lower's, raw */
-	int from;	/* the lower: O_RDONLY, or O_PATH for special files */
+	struct stat st;	  /* the lower's, raw */
+	struct meta from; /* the lower */
 	char tmp[UPPER_TMP_MAX];
 	struct xattrs_record rec;
 	struct ref up; /* what it is in upper */
@@ -57,8 +59,7 @@ static void job_end(struct job *j)
 {
 	if (j->has_tmp)
 		upper_discard(j->o->upper, j->tmp);
-	if (j->from >= 0)
-		close(j->from);
+	meta_close(&j->from);
 	dirlayer_ref_close(&j->up);
 }
 
@@ -73,8 +74,8 @@ static int put_data(struct job *j, int fd)
 		return 0;
 	if (j->rec.metacopy)
 		return ftruncate(fd, j->st.st_size) < 0 ? -errno : 0;
-	if (j->v.n_lower == 1)
-		r = copydata(j->from, fd, j->st.st_size);
+	if (j->v.n_lower == 1 && j->from.fd >= 0)
+		r = copydata(j->from.fd, fd, j->st.st_size);
 	else
 		r = datafill_copy(j->o, &j->v, fd, j->st.st_size);
 	return r < 0 ? r : upper_sync_data(j->o->upper, fd);
@@ -91,14 +92,13 @@ static int put_times(int fd, const struct stat *st, bool changed)
 
 static int put_meta(struct job *j, int fd)
 {
-	char path[FDIO_PROC_MAX];
 	const struct stat *st = &j->st;
 	int r;
 
 	if (fchownat(fd, "", st->st_uid, st->st_gid,
 		     AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	r = j->o->opts->noxattrs ? 0 : xattrs_copy(j->from, fd);
+	r = j->o->opts->noxattrs ? 0 : meta_copy_xattrs(&j->from, fd);
 	if (r == 0)
 		r = xattrs_record_set(fd, &j->rec);
 	/* Symlinks, devices and sockets take no attributes of a user's. */
@@ -106,9 +106,8 @@ static int put_meta(struct job *j, int fd)
 		r = 0;
 	if (r == 0 && j->rec.metacopy)
 		r = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
-	if (r == 0 && !S_ISLNK(st->st_mode) &&
-	    chmod(fdio_proc(path, fd), st->st_mode & 07777) < 0)
-		r = -errno;
+	if (r == 0 && !S_ISLNK(st->st_mode))
+		r = fdio_chmod(fd, st->st_mode & 07777);
 	/* Emptied by the guest, it has changed. */
 	return r < 0 ? r : put_times(fd, st, j->want == COPYUP_EMPTY);
 }
@@ -295,16 +294,22 @@ static bool may_stay_below(const struct job *j)
 
 static int open_source(struct job *j)
 {
-	struct layer *l;
-	struct ref low;
+	int r = meta_open_lower(j->o, &j->v, &j->from);
 
-	itable_view_lower(&j->v, 0, &low);
-	l = overlay_layer(j->o, &low);
-	j->from = l->ops->open(l, &low,
-			       S_ISREG(j->v.type)   ? O_RDONLY
-			       : S_ISDIR(j->v.type) ? O_RDONLY | O_DIRECTORY
-						    : O_PATH);
-	return j->from < 0 ? j->from : dirlayer_stat(l, j->from, &j->st);
+	return r < 0 ? r : meta_stat(&j->from, &j->st);
+}
+
+static int make_inode(struct job *j)
+{
+	char target[PATH_MAX] = "";
+	ssize_t n = 0;
+
+	if (S_ISLNK(j->st.st_mode))
+		n = meta_readlink(&j->from, target, sizeof(target) - 1);
+	if (n < 0)
+		return (int)n;
+	target[n] = '\0';
+	return upper_make(j->o->upper, &j->st, target, j->tmp);
 }
 
 static int take_place(struct job *j, int fd, bool links)
@@ -341,7 +346,7 @@ static int from_below(struct job *j)
 	j->rec = (struct xattrs_record){ .ino = j->v.ino };
 	j->rec.metacopy = may_stay_below(j);
 	j->rec.indexed = links;
-	r = fd = upper_make(j->o->upper, &j->st, j->from, j->tmp);
+	r = fd = make_inode(j);
 	j->has_tmp = r >= 0;
 	CRASH_POINT(COPYUP_MADE);
 	if (r >= 0)
@@ -372,9 +377,11 @@ static int bring_data(struct job *j)
 
 static int move_on(struct overlay *o, struct inode *i, enum copyup_want want)
 {
-	_cleanup_(job_end) struct job j = {
-		.o = o, .inode = i, .want = want, .from = -1, .up = REF_NONE
-	};
+	_cleanup_(job_end) struct job j = { .o = o,
+					    .inode = i,
+					    .want = want,
+					    .from = { .fd = -1 },
+					    .up = REF_NONE };
 
 	itable_view(o->inodes, i, &j.v);
 	if (satisfied(&j.v, want))

@@ -415,6 +415,11 @@ static void layer_free(struct layer *l)
 	free(l);
 }
 
+int dirlayer_rootfd(const struct layer *l)
+{
+	return dl(l)->rootfd;
+}
+
 static const struct layer_ops dirlayer_ops = {
 	.root = root,
 	.lookup = lookup,
@@ -423,13 +428,14 @@ static const struct layer_ops dirlayer_ops = {
 	.stat = stat_ref,
 	.redirect = redirect,
 	.open = open_ref,
+	.rootfd = dirlayer_rootfd,
 	.free = layer_free,
 };
 
 /* Opening. */
 
 /* A read-only view of the tree that leaves access times alone. */
-static int open_tree_private(const char *path)
+static int open_tree_private(int dirfd, const char *path)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOATIME,
@@ -437,12 +443,21 @@ static int open_tree_private(const char *path)
 	};
 	_cleanup_close_ int tree = -1;
 
-	tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = (int)syscall(SYS_open_tree, dirfd, path,
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+				    AT_EMPTY_PATH);
 	if (tree < 0 || syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH,
 				&attr, sizeof(attr)) < 0)
 		return -errno;
 	return fdio_openat(tree, ".", O_RDONLY | O_DIRECTORY, 0);
+}
+
+int dirlayer_private(int dirfd)
+{
+	int fd = open_tree_private(dirfd, "");
+
+	return fd >= 0 ? fd
+		       : fdio_openat(dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
 }
 
 /*
@@ -482,7 +497,7 @@ static int open_lower(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	tree = open_tree_private(path);
+	tree = open_tree_private(AT_FDCWD, path);
 	return tree >= 0 ? tree : TAKE_FD(fd);
 }
 
@@ -512,6 +527,7 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 	if (!d)
 		return -ENOMEM;
 	d->pub.ops = &dirlayer_ops;
+	d->pub.own_fd = -1;
 	d->pub.index = cfg->index;
 	d->pub.fsidx = cfg->fsidx;
 	d->fds = cfg->fds;
@@ -530,16 +546,6 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 	}
 	*out = &d->pub;
 	return 0;
-}
-
-int dirlayer_rootfd(const struct layer *l)
-{
-	return dl(l)->rootfd;
-}
-
-void dirlayer_set_fsidx(struct layer *l, uint8_t fsidx)
-{
-	dl(l)->pub.fsidx = fsidx;
 }
 
 void dirlayer_set_bottom(struct layer *l)

@@ -37,8 +37,13 @@ int dirlayer_stat(struct layer *l, int fd, struct stat *st);
 
 int dirlayer_rootfd(const struct layer *l);
 
+/*
+ * The directory `dirfd` by a mount of its own, read-only and without access
+ * times, where that can be had. A descriptor or -errno.
+ */
+int dirlayer_private(int dirfd);
+
 /* Set after all layers are known: which filesystem this one is on. */
-void dirlayer_set_fsidx(struct layer *l, uint8_t fsidx);
 
 /* Nothing lies below this layer: its whiteouts hide nothing. */
 void dirlayer_set_bottom(struct layer *l);

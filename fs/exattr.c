@@ -11,6 +11,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/meta.h"
 #include "fs/override.h"
 #include "fs/slot.h"
 #include "fs/xattrs.h"
@@ -52,19 +53,20 @@ static int open_meta(struct overlay *o, struct inode *i, uint32_t *type)
 }
 
 /* Values with ids in them are read whole, translated, then handed out. */
-static ssize_t get_translated(struct overlay *o, int fd, const char *name,
-			      void *buf, size_t size)
+static ssize_t get_translated(struct overlay *o, const struct meta *m,
+			      const char *name, void *buf, size_t size)
 {
-	_cleanup_free_ char *raw = NULL, *value = NULL;
-	ssize_t n = xattrio_dup(fd, name, &raw);
+	_cleanup_free_ char *value = NULL;
+	ssize_t n = meta_xattr(m, name, NULL, 0);
 
 	if (n < 0)
 		return n;
 	value = malloc((size_t)n + IDS_CAPS_MAX);
 	if (!value)
 		return -ENOMEM;
-	memcpy(value, raw, (size_t)n);
-	n = ids_xattr_out(&o->ids, name, value, (size_t)n);
+	n = meta_xattr(m, name, value, (size_t)n);
+	if (n >= 0)
+		n = ids_xattr_out(&o->ids, name, value, (size_t)n);
 	if (n < 0 || size == 0)
 		return n;
 	if ((size_t)n > size)
@@ -82,55 +84,58 @@ static bool has_ids(const struct overlay *o, const char *name)
 ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
 		   void *buf, size_t size)
 {
-	char mapped[XATTRS_NAME_MAX];
-	const char *disk = xattrs_to_disk(name, mapped);
-	_cleanup_close_ int fd = -1;
-	uint32_t type;
 	ssize_t n = refuse(o, name);
+	struct itable_view v;
+	META(m);
 
-	if (n < 0 || !disk)
-		return n < 0 ? n : -ENODATA;
+	if (n < 0)
+		return n;
 	if (itable_flags(o->inodes, i) & INODE_BARE)
 		return -ENODATA;
-	fd = open_meta(o, i, &type);
-	if (fd < 0)
-		return fd;
-	return has_ids(o, name) ? get_translated(o, fd, name, buf, size)
-				: xattrio_get(fd, disk, buf, size);
+	itable_view(o->inodes, i, &v);
+	n = meta_open(o, &v, &m);
+	if (n < 0)
+		return n;
+	return has_ids(o, name) ? get_translated(o, &m, name, buf, size)
+				: meta_xattr(&m, name, buf, size);
+}
+
+struct listing {
+	const struct overlay *o;
+	char *buf;
+	size_t size, used;
+};
+
+static int list_one(void *ctx, const char *name)
+{
+	struct listing *l = ctx;
+	size_t len = strlen(name) + 1;
+
+	if ((l->o->opts->noacl && is_acl(name)) || is_override(l->o, name))
+		return 0;
+	if (l->size > 0 && l->used + len > l->size)
+		return -ERANGE;
+	if (l->size > 0)
+		memcpy(l->buf + l->used, name, len);
+	l->used += len;
+	return 0;
 }
 
 ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
 {
-	_cleanup_free_ char *names = NULL;
-	char mapped[XATTRS_NAME_MAX];
-	_cleanup_close_ int fd = -1;
-	size_t used = 0;
-	uint32_t type;
-	ssize_t n;
+	struct listing l = { .o = o, .size = size };
+	struct itable_view v;
+	META(m);
+	int r;
 
 	if (o->opts->noxattrs)
 		return 0;
-	fd = open_meta(o, i, &type);
-	if (fd < 0)
-		return fd;
-	n = xattrio_dup(fd, NULL, &names);
-	if (n < 0)
-		return n == -EOPNOTSUPP ? 0 : n;
-	for (const char *p = names; p < names + n; p += strlen(p) + 1) {
-		const char *guest = xattrs_to_guest(p, mapped);
-		size_t len;
-
-		if (!guest || (o->opts->noacl && is_acl(guest)) ||
-		    is_override(o, guest))
-			continue;
-		len = strlen(guest) + 1;
-		if (size > 0 && used + len > size)
-			return -ERANGE;
-		if (size > 0)
-			memcpy(buf + used, guest, len);
-		used += len;
-	}
-	return (ssize_t)used;
+	l.buf = buf;
+	itable_view(o->inodes, i, &v);
+	r = meta_open(o, &v, &m);
+	if (r == 0)
+		r = meta_xattrs(&m, list_one, &l);
+	return r < 0 ? r : (ssize_t)l.used;
 }
 
 static int drop_sgid(int fd)

@@ -66,8 +66,30 @@ struct layer_ops {
 	 * path[PATH_MAX]. -ENODATA: nothing is said.
 	 */
 	int (*redirect)(struct layer *l, const struct ref *r, char *path);
-	/* A descriptor of the inode; O_PATH for what has no data. */
+	/*
+	 * A descriptor of the inode; O_PATH for what has no data. With `xattr`
+	 * below it is good for the data alone, and there is one of regular
+	 * files only.
+	 */
 	int (*open)(struct layer *l, const struct ref *r, int flags);
+	/*
+	 * NULL, both: a descriptor tells it. Else a symlink's target, without
+	 * a NUL; and an attribute by the guest's name as getxattr(2), with
+	 * NULL all names as listxattr(2).
+	 */
+	ssize_t (*readlink)(struct layer *l, const struct ref *r, char *buf,
+			    size_t size);
+	ssize_t (*xattr)(struct layer *l, const struct ref *r, const char *name,
+			 void *buf, size_t size);
+	/* A directory on the filesystem that its data is on; borrowed. */
+	int (*rootfd)(const struct layer *l);
+	/*
+	 * NULL, both: a copy of this process goes on with the layer as it is.
+	 * Else: open what belongs to a process; let go of it before such a copy
+	 * is made.
+	 */
+	int (*begin)(struct layer *l);
+	void (*settle)(struct layer *l);
 	void (*free)(struct layer *l);
 };
 
@@ -77,6 +99,7 @@ struct layer {
 	const struct layer_ops *ops;
 	uint8_t index; /* REF_UPPER or 1.., the topmost lower is 1 */
 	uint8_t fsidx; /* which filesystem: high byte of inode numbers */
+	int own_fd;    /* a descriptor that begin() has made, or -1 */
 };
 
 /* The outward inode number of one of the layer's inodes. */

@@ -10,7 +10,7 @@
 #include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
-#include "fs/dirlayer.h"
+#include "fs/meta.h"
 
 /* The inode flags that chattr and lsattr know, and who changes what. */
 static const struct ioctl_known {
@@ -54,6 +54,10 @@ int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
 	itable_view(o->inodes, i, &v);
 	if (!S_ISREG(v.type) && !S_ISDIR(v.type))
 		return -ENOTTY;
+	if (attr_is_detached(o, &v)) {
+		memcpy(c->out, arg, k->size); /* no flags */
+		return 0;
+	}
 	fd = attr_open_meta(o, &v, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return fd;
@@ -81,17 +85,16 @@ int misc_fsyncdir(struct overlay *o, struct inode *dir, bool datasync)
 
 int misc_readlink(struct overlay *o, struct inode *i, char *buf, size_t size)
 {
-	_cleanup_close_ int fd = -1;
 	struct itable_view v;
+	META(m);
 	ssize_t n;
 
 	itable_view(o->inodes, i, &v);
-	fd = attr_open_meta(o, &v, O_PATH | O_NOFOLLOW);
-	if (fd < 0)
-		return fd;
-	n = readlinkat(fd, "", buf, size - 1);
+	n = meta_open(o, &v, &m);
+	if (n == 0)
+		n = meta_readlink(&m, buf, size - 1);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	buf[n] = '\0';
 	return 0;
 }
@@ -100,7 +103,7 @@ int misc_statfs(struct overlay *o, struct statvfs *out)
 {
 	struct layer *l = o->layers[o->upper ? REF_UPPER : 1];
 
-	if (fstatvfs(dirlayer_rootfd(l), out) < 0)
+	if (fstatvfs(l->ops->rootfd(l), out) < 0)
 		return -errno;
 	if (!o->upper)
 		out->f_bfree = out->f_bavail = out->f_ffree = out->f_favail = 0;

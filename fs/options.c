@@ -246,10 +246,11 @@ static int finish(struct line *l)
 		return optword_fail(&l->words,
 				    "no mount point: name the directory to "
 				    "mount on as the last argument");
-	if (!o->n_lower)
+	if (!o->n_lower && !o->n_template)
 		return optword_fail(&l->words,
 				    "lowerdir is missing: say what to mount "
-				    "with -o lowerdir=DIR[:DIR...]");
+				    "with -o lowerdir=DIR[:DIR...] or "
+				    "-o template=NAME[:VERSION]");
 	if (o->work && !o->upper)
 		return optword_fail(
 			&l->words,
@@ -328,6 +329,8 @@ int options_parse(struct options *o, int argc, char *const argv[], char *err,
 void options_free(struct options *o)
 {
 	optvalue_free_list(o->lower, o->n_lower);
+	optvalue_free_list(o->template, o->n_template);
+	free(o->store);
 	optvalue_free_list(o->unknown, o->n_unknown);
 	free(o->upper);
 	free(o->work);
@@ -341,6 +344,15 @@ void options_free(struct options *o)
 	*o = (struct options){ 0 };
 }
 
+const char *options_store(const struct options *o)
+{
+	const char *root = secure_getenv("VEFS_ROOT");
+
+	if (o->store)
+		return o->store;
+	return root && *root ? root : OPTIONS_STORE;
+}
+
 const char *options_usage(void)
 {
 	return "usage: mount.vefs [SOURCE] TARGET -o OPT[,OPT...]\n"
@@ -350,6 +362,8 @@ const char *options_usage(void)
 	       "\n"
 	       "What is merged:\n"
 	       "  lowerdir=DIR[:DIR...]  never changed; the first lies on top\n"
+	       "  template=NAME[:VERSION]  below them, from the store\n"
+	       "  store=DIR              $VEFS_ROOT or /var/lib/vefs\n"
 	       "  upperdir=DIR           takes all changes; none: read-only\n"
 	       "  workdir=DIR            with upperdir, on its filesystem\n"
 	       "                         (in names: \\: \\, \\\\ for : , \\)\n"

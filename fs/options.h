@@ -52,6 +52,7 @@ enum options_fsync {
 };
 
 #define OPTIONS_NOID UINT32_MAX
+#define OPTIONS_STORE "/var/lib/vefs"
 
 #define OPTIONS_BUSY_POLL 100	    /* default, us */
 #define OPTIONS_BUSY_POLL_MAX 10000 /* us */
@@ -63,6 +64,9 @@ enum options_fsync {
 struct options {
 	char **lower; /* topmost first, unescaped; owned; n_lower of them */
 	size_t n_lower;
+	char **template; /* below them, NAME[:VERSION]; owned; n_template */
+	size_t n_template;
+	char *store;   /* where templates are; NULL: options_store() */
 	char *upper;   /* NULL: read-only mount */
 	char *work;    /* NULL exactly when upper is */
 	char *target;  /* the mount point, as given */
@@ -105,6 +109,9 @@ int options_parse(struct options *o, int argc, char *const argv[], char *err,
 
 /* Free what options_parse() allocated; *o is empty afterwards. */
 void options_free(struct options *o);
+
+/* The store's directory: the option, $VEFS_ROOT, or /var/lib/vefs. */
+const char *options_store(const struct options *o);
 
 /* The text of --help; a static string. */
 const char *options_usage(void);

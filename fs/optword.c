@@ -203,6 +203,16 @@ static int take_lower_more(struct optword_state *p,
 	return add_string(p, &p->o.lower, &p->o.n_lower, dir);
 }
 
+static int take_template(struct optword_state *p, _unused_ const struct word *w,
+			 const char *value)
+{
+	char *spec = strdup(value);
+
+	if (!spec)
+		return optword_no_memory(p);
+	return add_string(p, &p->o.template, &p->o.n_template, spec);
+}
+
 static int take_idmap(struct optword_state *p, const struct word *w,
 		      const char *value)
 {
@@ -387,6 +397,8 @@ static const struct word words[] = {
 	{ "lowerdir", NEEDED, take_lower, 0,
 	  "DIR[:DIR...] (a colon in a name as \\:, a comma as \\,)" },
 	{ "lowerdir+", NEEDED, take_lower_more, 0, "DIR" },
+	{ "template", NEEDED, take_template, 0, "NAME or =NAME:VERSION" },
+	{ "store", NEEDED, take_text, AT(o.store), "DIR" },
 	{ "upperdir", NEEDED, take_text, AT(o.upper), "DIR" },
 	{ "workdir", NEEDED, take_text, AT(o.work), "DIR" },
 	{ "mountpoint", NEEDED, take_text, AT(mountpoint), "DIR" },

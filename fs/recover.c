@@ -124,6 +124,10 @@ static int sweep_fds(struct overlay *o, struct slot_table *slots, int own,
 	unsigned from = (unsigned)floor;
 
 	note_fd(&l, own);
+	for (unsigned i = 0; i < o->n_layers; i++) {
+		if (o->layers[i])
+			note_fd(&l, o->layers[i]->own_fd);
+	}
 	htable_fds(o->handles, note_fd, &l);
 	itablerecover_fds(o->inodes, note_fd, &l);
 	slot_each(slots, SLOT_EXEC, note_pin, &l);

@@ -13,6 +13,7 @@
 #include "fs/dirsnap.h"
 #include "fs/htable.h"
 #include "fs/lookup.h"
+#include "fs/templatelayer.h"
 #include "fs/workdir.h"
 #include "fs/xattrs.h"
 
@@ -60,23 +61,48 @@ static int open_upper(struct overlay *o, const struct state *from, char *err,
 	return r;
 }
 
+static int too_many(const struct overlay *o, char *err, size_t errlen)
+{
+	if (o->n_layers < OVERLAY_LAYERS)
+		return 0;
+	snprintf(err, errlen, "more than %d lower directories and templates",
+		 OVERLAY_LAYERS - 1);
+	return -E2BIG;
+}
+
 static int add_lower(struct overlay *o, const char *path,
 		     const struct state *from, char *err, size_t errlen)
 {
 	struct dirlayer_config cfg = { .path = from ? NULL : path,
 				       .index = (uint8_t)o->n_layers,
 				       .fds = o->fds };
-	int r;
+	int r = too_many(o, err, errlen);
 
-	if (from && o->n_layers < OVERLAY_LAYERS)
+	if (r < 0)
+		return r;
+	if (from)
 		cfg.rootfd = from->lowers[o->n_layers];
-
-	if (o->n_layers >= OVERLAY_LAYERS) {
-		snprintf(err, errlen, "more than %d lower directories",
-			 OVERLAY_LAYERS - 1);
-		return -E2BIG;
-	}
 	r = dirlayer_new(&o->layers[o->n_layers], &cfg, err, errlen);
+	if (r == 0)
+		o->n_layers++;
+	return r;
+}
+
+static int add_template(struct overlay *o, const char *spec,
+			const struct state *from, char *err, size_t errlen)
+{
+	struct templatelayer_config cfg = { .store = options_store(o->opts),
+					    .spec = from ? NULL : spec,
+					    .index = (uint8_t)o->n_layers };
+	int r = too_many(o, err, errlen);
+
+	if (r < 0)
+		return r;
+	if (from) {
+		cfg.fds[0] = from->lowers[o->n_layers];
+		cfg.fds[1] = from->pools[o->n_layers];
+	}
+	r = templatelayer_new(&o->layers[o->n_layers], &cfg, err, errlen);
 	if (r == 0)
 		o->n_layers++;
 	return r;
@@ -94,8 +120,10 @@ static int open_lowers(struct overlay *o, const struct state *from, char *err,
 		r = add_lower(o, opts->upper, from, err, errlen);
 	for (size_t i = 0; i < opts->n_lower && r == 0; i++)
 		r = add_lower(o, opts->lower[i], from, err, errlen);
-	if (r == 0)
+	if (r == 0 && o->n_layers > 1 && opts->n_template == 0)
 		dirlayer_set_bottom(o->layers[o->n_layers - 1]);
+	for (size_t i = 0; i < opts->n_template && r == 0; i++)
+		r = add_template(o, opts->template[i], from, err, errlen);
 	return r;
 }
 
@@ -115,14 +143,17 @@ static int number_filesystems(struct overlay *o)
 
 		if (!o->layers[i])
 			continue;
-		r = fdio_stat(dirlayer_rootfd(o->layers[i]), &st);
+		r = fdio_stat(o->layers[i]->ops->rootfd(o->layers[i]), &st);
 		if (r < 0)
 			return r;
+		/* Numbers of its own, not those of the filesystem it is on. */
+		if (o->layers[i]->ops->xattr)
+			st.st_dev = ~(dev_t)i;
 		while (k < n && devs[k] != st.st_dev)
 			k++;
 		if (k == n)
 			devs[n++] = st.st_dev;
-		dirlayer_set_fsidx(o->layers[i], (uint8_t)k);
+		o->layers[i]->fsidx = (uint8_t)k;
 	}
 	return 0;
 }
@@ -187,8 +218,13 @@ void stack_save(const struct overlay *o, struct state *s)
 	s->handles = htable_fd(o->handles);
 	s->userxattr = xattrs_uses_user();
 	s->n_layers = o->n_layers;
-	for (unsigned i = 1; i < o->n_layers; i++)
-		s->lowers[i] = dirlayer_rootfd(o->layers[i]);
+	for (unsigned i = 1; i < o->n_layers; i++) {
+		int fds[2] = { dirlayer_rootfd(o->layers[i]), -1 };
+
+		templatelayer_fds(o->layers[i], fds);
+		s->lowers[i] = fds[0];
+		s->pools[i] = fds[1];
+	}
 	if (o->upper)
 		upper_fds(o->upper, s->dirs);
 }
@@ -196,6 +232,21 @@ void stack_save(const struct overlay *o, struct state *s)
 void stack_settle(struct overlay *o)
 {
 	fdcache_clear(o->fds);
+	for (unsigned i = 1; i < o->n_layers; i++) {
+		if (o->layers[i]->ops->settle)
+			o->layers[i]->ops->settle(o->layers[i]);
+	}
+}
+
+int stack_begin(struct overlay *o)
+{
+	int r = 0;
+
+	for (unsigned i = 1; i < o->n_layers && r == 0; i++) {
+		if (o->layers[i]->ops->begin)
+			r = o->layers[i]->ops->begin(o->layers[i]);
+	}
+	return r;
 }
 
 void stack_free(struct overlay *o)

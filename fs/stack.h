@@ -22,8 +22,12 @@ void stack_save(const struct overlay *o, struct state *s);
 int stack_resume(struct overlay **out, const struct options *opts,
 		 const struct state *s, char *err, size_t errlen);
 
-/* Close what is only cached: others will go on with copies of it. */
+/*
+ * Close what is only cached, or one process's own: others will go on with
+ * copies of this. Each of them begins. -errno: a layer cannot be opened.
+ */
 void stack_settle(struct overlay *o);
+int stack_begin(struct overlay *o);
 void stack_free(struct overlay *o);
 
 #endif

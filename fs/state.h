@@ -37,6 +37,7 @@ struct state {
 	int32_t inodes[ITABLE_FDS], handles, slots; /* the tables' memfds */
 	int32_t dirs[WORKDIR_FDS];    /* workdir.h; with an upper */
 	int32_t lowers[STATE_LOWERS]; /* roots of the lowers, by layer index */
+	int32_t pools[STATE_LOWERS];  /* of templates, else -1 */
 	uint32_t n_layers;
 	uint32_t userxattr; /* upper's marks are of the family user.* */
 	uint64_t dev;	    /* of the mount; 0: not known */

@@ -225,18 +225,7 @@ const char *upper_tmpname(struct upper *u, char buf[UPPER_TMP_MAX])
 
 /* Making. */
 
-static int make_symlink(int workfd, const char *tmp, int from)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlinkat(from, "", target, sizeof(target) - 1);
-
-	if (n < 0)
-		return -errno;
-	target[n] = '\0';
-	return symlinkat(target, workfd, tmp) < 0 ? -errno : 0;
-}
-
-int upper_make(struct upper *u, const struct stat *like, int from,
+int upper_make(struct upper *u, const struct stat *like, const char *target,
 	       char tmp[UPPER_TMP_MAX])
 {
 	int workfd = u->dirs.workfd, r;
@@ -247,7 +236,7 @@ int upper_make(struct upper *u, const struct stat *like, int from,
 		return fdio_openat(workfd, tmp, O_CREAT | O_EXCL | O_RDWR,
 				   0600);
 	if (type == S_IFLNK)
-		r = make_symlink(workfd, tmp, from);
+		r = symlinkat(target, workfd, tmp) < 0 ? -errno : 0;
 	else if (type == S_IFDIR)
 		r = mkdirat(workfd, tmp, 0700) < 0 ? -errno : 0;
 	else

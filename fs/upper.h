@@ -44,11 +44,10 @@ const char *upper_tmpname(struct upper *u, char buf[UPPER_TMP_MAX]);
 
 /*
  * Make an inode of the kind of `like` in work, the daemon's own and empty; a
- * symlink with the target of that at `from`. Returns a descriptor (O_RDWR of a
- * file, O_PATH of what cannot be opened) and its name in `tmp`, or -errno and
- * nothing is left.
+ * symlink with that target. Returns a descriptor (O_RDWR of a file, O_PATH of
+ * what cannot be opened) and its name in `tmp`, or -errno and nothing is left.
  */
-int upper_make(struct upper *u, const struct stat *like, int from,
+int upper_make(struct upper *u, const struct stat *like, const char *target,
 	       char tmp[UPPER_TMP_MAX]);
 
 /*

@@ -19,6 +19,7 @@
 #include "fs/itablerecover.h"
 #include "fs/loop.h"
 #include "fs/recover.h"
+#include "fs/stack.h"
 
 /*
  * Threads: those of the loop, and one for everything else: it waits for
@@ -197,6 +198,9 @@ static int begin(struct worker *w)
 	int r;
 
 	slot_table_begin(cfg->slots);
+	r = stack_begin(cfg->o);
+	if (r < 0)
+		return r;
 	w->server = fuse_server_new(cfg->o, cfg->slots, s->fd);
 	if (!w->server)
 		return -ENOMEM;

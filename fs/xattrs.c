@@ -299,18 +299,21 @@ static bool is_host_policy(const char *name)
 	       strcmp(name, "security.capability") != 0;
 }
 
+int xattrs_put(int to, const char *disk, const void *value, size_t size)
+{
+	int r = xattrio_set(to, disk, value, size, 0);
+
+	return r < 0 && is_host_policy(disk) ? 0 : r;
+}
+
 static int copy_one(int from, int to, const char *name)
 {
 	_cleanup_free_ char *value = NULL;
 	ssize_t n = xattrio_dup(from, name, &value);
-	int r;
 
 	if (n < 0)
 		return n == -ENODATA ? 0 : (int)n;
-	r = xattrio_set(to, name, value, (size_t)n, 0);
-	if (r < 0 && is_host_policy(name))
-		r = 0;
-	return r;
+	return xattrs_put(to, name, value, (size_t)n);
 }
 
 int xattrs_copy(int from, int to)

@@ -19,24 +19,30 @@ set -eu
 
 PKG_build='
 build-essential
+libarchive-dev
 libcap-dev
+libjansson-dev
 liblmdb-dev
 libxxhash-dev
 meson
+nettle-dev
 ninja-build
 patch
 pkg-config
+zlib1g-dev
 '
 PKG_test='
 acl
 attr
 btrfs-progs
 busybox-static
+bzip2
 check
 debian-archive-keyring
 e2fsprogs
 fuse3
 git
+libarchive-tools
 libcap2-bin
 mmdebstrap
 procps
@@ -46,6 +52,7 @@ strace
 util-linux
 xfsprogs
 xz-utils
+zstd
 '
 PKG_bench='
 fuse-overlayfs
@@ -54,6 +61,7 @@ git
 xz-utils
 '
 PKG_lint='
+clang
 clang-format
 clang-tidy
 cppcheck

@@ -123,7 +123,7 @@ START_TEST(numbers_of_another_filesystem)
 	}
 	ovl_put(&v, "l1/file", "");
 	open_layer();
-	dirlayer_set_fsidx(l, 3);
+	l->fsidx = 3;
 	ck_assert_int_eq(look(&root.ref, "file", &e), 0);
 	ck_assert_uint_eq(e.ino, e.st.st_ino ^ (3ull << 56));
 	dirlayer_ref_close(&e.ref);

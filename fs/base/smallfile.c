@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/base/smallfile.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+
+int smallfile_read(int dir, const char *name, char *text, size_t size)
+{
+	_cleanup_close_ int fd = fdio_openat(dir, name, O_RDONLY, 0);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = fdio_pread_full(fd, text, size - 1, 0);
+	if (n < 0)
+		return (int)n;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return 0;
+}
+
+int smallfile_write(int dir, const char *name, const char *text)
+{
+	_cleanup_close_ int fd = -1;
+	size_t len = strlen(text);
+	char temp[64];
+	ssize_t n;
+
+	snprintf(temp, sizeof(temp), "%s.new", name);
+	fd = openat(dir, temp,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	if (fd < 0)
+		return -errno;
+	n = fdio_pwrite_full(fd, text, len, 0);
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n < len)
+		return -ENOSPC;
+	if (fsync(fd) < 0 || renameat(dir, temp, dir, name) < 0 ||
+	    fsync(dir) < 0)
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "templates/importtar.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <locale.h>
+#include <nettle/sha2.h>
+#include <string.h>
+
+#include "fs/base/cleanup.h"
+#include "templates/gunzip.h"
+#include "templates/paxacl.h"
+#include "templates/treepath.h"
+
+/*
+ * Names come out of libarchive by way of the thread's locale. It is "C" while
+ * we read: what is not ASCII cannot be converted to that, and libarchive then
+ * leaves the bytes as they are. In a UTF-8 locale it would compose accents,
+ * and two names might become one.
+ *
+ * A tar without the end mark was cut off: libarchive would not say so, if it
+ * was cut between two entries.
+ */
+
+#define BUFFER (256u * 1024u)
+#define BLOCK 512
+#define WHITEOUT ".wh."
+#define OPAQUE ".wh..wh..opq"
+/* A fifo with this attribute is a socket, which tar has no type for. */
+#define SOCKET_XATTR "trusted.vefs.socket"
+
+/* What libarchive's callbacks get; freed with the archive. */
+struct reader {
+	struct import *im;
+	const struct importtar_source *source;
+	struct gunzip *gunzip; /* where it is gzip */
+	bool looked;	       /* at the first bytes */
+	uint8_t buffer[BUFFER];
+	uint8_t plain[BUFFER]; /* what gunzip made */
+};
+
+static void drop_reader(struct reader *rd)
+{
+	if (rd)
+		gunzip_free(rd->gunzip);
+	free(rd);
+}
+
+/* At least `least` bytes unless it ends, 0 at the end. */
+static ssize_t fill(struct archive *a, struct reader *rd, size_t least)
+{
+	size_t done = 0;
+	ssize_t n = 1;
+
+	while (done < least && n > 0) {
+		n = read(rd->source->fd, rd->buffer + done, BUFFER - done);
+		if (n < 0 && errno == EINTR)
+			n = 1;
+		else if (n > 0)
+			done += (size_t)n;
+	}
+	if (n < 0) {
+		archive_set_error(a, errno, "%s", strerror(errno));
+		return -1;
+	}
+	if (rd->source->sum)
+		sha256_update(rd->source->sum, done, rd->buffer);
+	if (importpriv_read(rd->im, done) < 0) {
+		archive_set_error(a, ECANCELED, "cancelled");
+		return -1;
+	}
+	return (ssize_t)done;
+}
+
+static la_ssize_t fill_unzipped(struct archive *a, struct reader *rd,
+				ssize_t have)
+{
+	long n;
+
+	if (have > 0)
+		gunzip_feed(rd->gunzip, rd->buffer, (size_t)have);
+	while ((n = gunzip_take(rd->gunzip, rd->plain, BUFFER)) == 0) {
+		have = fill(a, rd, 1);
+		if (have < 0)
+			return -1;
+		if (have == 0 && gunzip_is_whole(rd->gunzip))
+			return 0;
+		if (have == 0) {
+			archive_set_error(a, EIO, "truncated gzip input");
+			return -1;
+		}
+		gunzip_feed(rd->gunzip, rd->buffer, (size_t)have);
+	}
+	if (n < 0)
+		archive_set_error(a, n == -ENOMEM ? ENOMEM : EIO,
+				  "gzip's check sum or data is wrong");
+	return n < 0 ? -1 : n;
+}
+
+static la_ssize_t on_read(struct archive *a, void *ctx, const void **buf)
+{
+	struct reader *rd = ctx;
+	ssize_t n = 0;
+
+	if (!rd->looked) {
+		n = fill(a, rd, 2);
+		if (n < 0)
+			return -1;
+		rd->looked = true;
+		if (gunzip_is(rd->buffer, (size_t)n)) {
+			rd->gunzip = gunzip_new();
+			if (!rd->gunzip) {
+				archive_set_error(a, ENOMEM, "no memory");
+				return -1;
+			}
+		}
+	} else if (!rd->gunzip) {
+		n = fill(a, rd, 1);
+	}
+	*buf = rd->gunzip ? rd->plain : rd->buffer;
+	return rd->gunzip ? fill_unzipped(a, rd, n) : n;
+}
+
+static int on_close(_unused_ struct archive *a, void *ctx)
+{
+	drop_reader(ctx);
+	return ARCHIVE_OK;
+}
+
+static int damaged(struct import *im, const char *name, struct archive *a)
+{
+	int e = archive_errno(a);
+
+	if (e == ECANCELED)
+		return why_set(im->why, -ECANCELED, "cancelled");
+	if (e == ENOMEM)
+		return why_sys(im->why, -ENOMEM, "reading %s", name);
+	return why_set(im->why, -EBADMSG, "%s is damaged or no tar: %s", name,
+		       archive_error_string(a) ? archive_error_string(a)
+					       : "unknown error");
+}
+
+int importtar_open(struct import *im, const struct importtar_source *s,
+		   struct archive **out)
+{
+	struct archive *a = archive_read_new();
+	struct reader *rd = calloc(1, sizeof(*rd));
+
+	if (!a || !rd) {
+		drop_reader(rd);
+		archive_read_free(a);
+		return why_sys(im->why, -ENOMEM, "reading %s", s->name);
+	}
+	rd->im = im;
+	rd->source = s;
+	archive_read_support_filter_bzip2(a);
+	archive_read_support_filter_xz(a);
+	archive_read_support_filter_zstd(a);
+	archive_read_support_format_tar(a);
+	/* read all there is: check sums of compression stand at the end */
+	archive_read_set_format_option(a, "tar", "read_concatenated_archives",
+				       "1");
+	if (archive_read_open(a, rd, NULL, on_read, on_close) != ARCHIVE_OK) {
+		int r = damaged(im, s->name, a);
+
+		archive_read_free(a);
+		return r;
+	}
+	*out = a;
+	return 0;
+}
+
+/* ---- one entry ----------------------------------------------------------- */
+
+/* What a node borrows. */
+struct scratch {
+	struct node_xattrs xattrs;
+	struct strbuf sorted, acl;
+};
+
+static int get_acl(struct import *im, struct archive_entry *e, bool access,
+		   struct node *n, struct scratch *s)
+{
+	const char *path = archive_entry_pathname(e), *name = NULL;
+	int r = paxacl_get(e, access, &n->mode, &s->acl, &name);
+
+	if (r == -ENOENT || r == -EINVAL) {
+		importpriv_warn(im, "'%s': its ACL is left out, %s%s", path,
+				r == -ENOENT && name ? "nobody here is called "
+						     : "it makes no sense",
+				r == -ENOENT && name ? name : "");
+		return 0;
+	}
+	if (r <= 0)
+		return r;
+	return node_xattrs_add(&s->xattrs,
+			       access ? PAXACL_ACCESS : PAXACL_DEFAULT,
+			       strlen(access ? PAXACL_ACCESS : PAXACL_DEFAULT),
+			       strbuf_get(&s->acl), s->acl.len);
+}
+
+static int get_xattrs(struct import *im, struct archive_entry *e,
+		      struct node *n, struct scratch *s)
+{
+	const char *name, *path = archive_entry_pathname(e);
+	const void *value;
+	size_t len;
+	int r = 0;
+
+	node_xattrs_clear(&s->xattrs);
+	archive_entry_xattr_reset(e);
+	while (r == 0 &&
+	       archive_entry_xattr_next(e, &name, &value, &len) == ARCHIVE_OK) {
+		if (!strcmp(name, SOCKET_XATTR) && S_ISFIFO(n->mode))
+			n->mode = (n->mode & 07777) | S_IFSOCK;
+		else
+			r = importpriv_xattr(im, &s->xattrs, name, value, len,
+					     path);
+	}
+	if (r == 0 && !S_ISLNK(n->mode))
+		r = get_acl(im, e, true, n, s);
+	if (r == 0 && S_ISDIR(n->mode))
+		r = get_acl(im, e, false, n, s);
+	if (r == 0)
+		r = node_xattrs_sort(&s->xattrs, &s->sorted);
+	if (r < 0)
+		return why_sys(im->why, r, "attributes of '%s'", path);
+	n->xattrs = (const uint8_t *)strbuf_get(&s->sorted);
+	n->xattrs_len = (uint32_t)s->sorted.len;
+	return 0;
+}
+
+static int get_target(struct import *im, struct archive_entry *e,
+		      struct node *n)
+{
+	const char *target = archive_entry_symlink(e);
+	size_t len = target ? strlen(target) : 0;
+
+	if (!len || len > NODE_TARGET_MAX)
+		return why_set(im->why, -EBADMSG,
+			       "symlink '%s' has a target of %zu bytes",
+			       archive_entry_pathname(e), len);
+	n->target = target;
+	n->target_len = (uint32_t)len;
+	n->size = len;
+	return 0;
+}
+
+static int get_ids(struct import *im, struct archive_entry *e, struct node *n)
+{
+	int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
+
+	if (uid < 0 || gid < 0 || uid >= UINT32_MAX || gid >= UINT32_MAX)
+		return why_set(im->why, -EBADMSG,
+			       "'%s' belongs to %lld:%lld, which are no ids",
+			       archive_entry_pathname(e), (long long)uid,
+			       (long long)gid);
+	n->uid = (uint32_t)uid;
+	n->gid = (uint32_t)gid;
+	return 0;
+}
+
+static void get_times(struct archive_entry *e, struct node *n)
+{
+	n->mtime = (struct timespec){ archive_entry_mtime(e),
+				      archive_entry_mtime_nsec(e) };
+	if (n->mtime.tv_nsec < 0 || n->mtime.tv_nsec > 999999999)
+		n->mtime.tv_nsec = 0;
+	/* libarchive reads "-1.25" as -1 + .25 */
+	if (n->mtime.tv_sec < 0 && n->mtime.tv_nsec > 0) {
+		n->mtime.tv_sec--;
+		n->mtime.tv_nsec = 1000000000 - n->mtime.tv_nsec;
+	}
+	n->atime = n->ctime = n->mtime;
+	if (archive_entry_atime_is_set(e))
+		n->atime.tv_sec = archive_entry_atime(e);
+	if (archive_entry_ctime_is_set(e))
+		n->ctime.tv_sec = archive_entry_ctime(e);
+}
+
+static int get_node(struct import *im, struct archive_entry *e, struct node *n,
+		    struct scratch *s)
+{
+	int r;
+
+	memset(n, 0, sizeof(*n));
+	n->mode = archive_entry_filetype(e) | (archive_entry_perm(e) & 07777);
+	switch (n->mode & S_IFMT) {
+	case S_IFREG:
+		if (archive_entry_size(e) < 0)
+			return why_set(im->why, -EBADMSG,
+				       "'%s' has a negative size",
+				       archive_entry_pathname(e));
+		n->size = (uint64_t)archive_entry_size(e);
+		break;
+	case S_IFLNK:
+		n->mode = S_IFLNK | 0777;
+		r = get_target(im, e, n);
+		if (r < 0)
+			return r;
+		break;
+	case S_IFCHR:
+	case S_IFBLK:
+		n->rdev_major = (uint32_t)archive_entry_rdevmajor(e);
+		n->rdev_minor = (uint32_t)archive_entry_rdevminor(e);
+		break;
+	case S_IFDIR:
+	case S_IFIFO:
+		break;
+	default:
+		return why_set(im->why, -EBADMSG,
+			       "'%s' is of a type that is not known (%o)",
+			       archive_entry_pathname(e), n->mode);
+	}
+	get_times(e, n);
+	r = get_ids(im, e, n);
+	return r < 0 ? r : get_xattrs(im, e, n, s);
+}
+
+static int put_data(struct import *im, struct archive *a,
+		    struct archive_entry *e, uint64_t ino, const char *name)
+{
+	uint64_t size = (uint64_t)archive_entry_size(e);
+	const void *data;
+	size_t len;
+	la_int64_t off;
+	int r = importpriv_begin(im, ino, archive_entry_sparse_count(e) > 0);
+
+	while (r == 0) {
+		int got = archive_read_data_block(a, &data, &len, &off);
+
+		if (got == ARCHIVE_EOF)
+			break;
+		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+			return damaged(im, name, a);
+		if (off < 0 || (uint64_t)off > size ||
+		    len > size - (uint64_t)off)
+			return why_set(im->why, -EBADMSG,
+				       "%s is damaged: data of '%s' beyond "
+				       "its end",
+				       name, archive_entry_pathname(e));
+		r = importpriv_data(im, (uint64_t)off, data, len);
+	}
+	return r < 0 ? r : importpriv_end(im, size);
+}
+
+/* The last component, with what slashes may follow it. */
+static const char *last_name(const char *path)
+{
+	const char *last = path;
+
+	for (const char *p = path; *p; p++)
+		if (*p == '/' && p[1] && p[1] != '/')
+			last = p + 1;
+	return last;
+}
+
+/* In a layer: 1 when the entry is no file but a mark on those below. */
+static int put_mark(struct import *im, const char *path)
+{
+	_cleanup_strbuf_ struct strbuf of = STRBUF_INIT;
+	const char *last = last_name(path);
+	int r;
+
+	if (strncmp(last, WHITEOUT, strlen(WHITEOUT)) != 0)
+		return 0;
+	strbuf_add(&of, path, (size_t)(last - path));
+	if (!strcmp(last, OPAQUE)) {
+		r = strbuf_error(&of)
+			    ? -ENOMEM
+			    : treepath_opaque(im->tree, strbuf_get(&of));
+		return r < 0 ? r : 1;
+	}
+	/* other names of that kind are a storage driver's own */
+	if (!strncmp(last, ".wh..wh.", 8))
+		return 1;
+	last += strlen(WHITEOUT);
+	/* by way of "." it would hide the directory that it lies in */
+	if (!strcmp(last, ".") || !strncmp(last, "./", 2))
+		return why_set(im->why, -EBADMSG, "whiteout '%s' hides nothing",
+			       path);
+	strbuf_puts(&of, last);
+	r = strbuf_error(&of) ? -ENOMEM
+			      : treepath_whiteout(im->tree, strbuf_get(&of));
+	return r < 0 ? r : 1;
+}
+
+static int put_entry(struct import *im, const struct importtar_source *src,
+		     struct archive *a, struct archive_entry *e,
+		     struct scratch *s)
+{
+	const char *path = archive_entry_pathname(e);
+	const char *link = archive_entry_hardlink(e);
+	struct node n;
+	uint64_t ino = 0;
+	int r;
+
+	if (!path)
+		return why_set(im->why, -EBADMSG,
+			       "%s has an entry without a readable name",
+			       src->name);
+	r = src->layer ? put_mark(im, path) : 0;
+	if (r)
+		return r < 0 ? r : 0;
+	if (link)
+		return treepath_link(im->tree, path, link);
+	r = get_node(im, e, &n, s);
+	if (r == 0)
+		r = treepath_add(im->tree, path, &n, &ino);
+	if (r == 0 && S_ISREG(n.mode))
+		r = put_data(im, a, e, ino, src->name);
+	return r;
+}
+
+/* The warning that a name was left as it is, which is what we want. */
+static bool is_about_names(struct archive *a)
+{
+	const char *text = archive_error_string(a);
+
+	return !text || strstr(text, "can't be converted");
+}
+
+static int read_all(struct import *im, const struct importtar_source *src,
+		    struct archive *a, struct scratch *s)
+{
+	struct archive_entry *e;
+	la_int64_t before = 0;
+	int r, got;
+
+	for (;;) {
+		got = archive_read_next_header(a, &e);
+		if (got == ARCHIVE_EOF)
+			break;
+		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
+			return damaged(im, src->name, a);
+		if (got == ARCHIVE_WARN && !is_about_names(a))
+			importpriv_warn(im, "%s: %s", src->name,
+					archive_error_string(a));
+		r = put_entry(im, src, a, e, s);
+		if (r == 0)
+			r = importpriv_entry(im);
+		if (r < 0)
+			return r;
+		if (archive_read_data_skip(a) < ARCHIVE_WARN)
+			return damaged(im, src->name, a);
+		before = archive_filter_bytes(a, 0);
+	}
+	if (archive_filter_bytes(a, 0) < before + BLOCK && !src->layer)
+		return why_set(im->why, -EBADMSG,
+			       "%s is cut off: the mark at its end is missing",
+			       src->name);
+	return 0;
+}
+
+/* Read what is behind the archive, for the sum of all and a writer's peace. */
+static int drain(struct import *im, const struct importtar_source *src)
+{
+	_cleanup_free_ uint8_t *buf = malloc(BUFFER);
+	ssize_t n;
+
+	if (!buf)
+		return -ENOMEM;
+	while ((n = read(src->fd, buf, BUFFER)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return why_sys(im->why, -errno, "reading %s",
+				       src->name);
+		if (src->sum)
+			sha256_update(src->sum, (size_t)n, buf);
+	}
+	return 0;
+}
+
+int importtar_read(struct import *im, const struct importtar_source *s)
+{
+	locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	locale_t old = uselocale(plain);
+	struct scratch scratch = { 0 };
+	struct archive *a = NULL;
+	int r = importtar_open(im, s, &a);
+
+	if (r == 0) {
+		r = read_all(im, s, a, &scratch);
+		archive_read_free(a);
+	}
+	if (r == 0)
+		r = drain(im, s);
+	uselocale(old);
+	if (plain)
+		freelocale(plain);
+	node_xattrs_free(&scratch.xattrs);
+	strbuf_free(&scratch.sorted);
+	strbuf_free(&scratch.acl);
+	return r;
+}

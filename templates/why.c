@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "templates/why.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void say(struct why *w, const char *fmt, va_list ap)
+{
+	vsnprintf(w->text, sizeof(w->text), fmt, ap);
+	for (char *p = w->text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+}
+
+int why_set(struct why *w, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!w || w->text[0])
+		return err;
+	va_start(ap, fmt);
+	say(w, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+int why_sys(struct why *w, int err, const char *fmt, ...)
+{
+	size_t len;
+	va_list ap;
+
+	if (!w || w->text[0])
+		return err;
+	va_start(ap, fmt);
+	say(w, fmt, ap);
+	va_end(ap);
+	len = strlen(w->text);
+	snprintf(w->text + len, sizeof(w->text) - len, ": %s", strerror(-err));
+	return err;
+}

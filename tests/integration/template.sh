@@ -1,0 +1,416 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# template.sh - the template store by its program: every kind of source in,
+# the same out again path by path, the store whole after kill -9, concurrent
+# imports. What is refused: templatebad.sh.
+#
+# timeout: 600
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_template.sh"
+
+# ---- what goes in comes out --------------------------------------------------
+
+t_dir_tar_and_back() {
+	make_tree "$D/src"
+	vefs template import t:dir "$D/src"
+	tar_tree "$D/src" "$D/src.tar" --format=posix
+	vefs template import t:tar "$D/src.tar"
+	same_digest t:dir t:tar
+	out_again t:dir "$D/out"
+	same_trees "$D/src" "$D/out"
+	vefs template import t:again "$D/out.tar"
+	same_digest t:dir t:again
+	vefs template verify
+}
+
+t_sockets_survive_an_export() {
+	mkdir "$D/src"
+	python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$D/src/sock"
+	vefs template import t:1 "$D/src"
+	vefs template tree t:1 --long | grep -q '^s.* /sock$'
+	vefs template export t:1 "$D/e.tar"
+	vefs template import t:2 "$D/e.tar"
+	same_digest t:1 t:2
+}
+
+t_gnu_format_and_bsdtar() {
+	local f
+
+	make_tree "$D/src" plain
+	vefs template import t:dir "$D/src"
+	tar -C "$D/src" -S --format=gnu --numeric-owner -cf "$D/gnu.tar" .
+	vefs template import t:gnu "$D/gnu.tar"
+	# whole seconds only, in that format
+	find "$D/src" -exec touch -h -d @1000000000 {} +
+	tar -C "$D/src" -S --format=gnu --numeric-owner -cf "$D/gnu.tar" .
+	vefs template import t:gnu2 "$D/gnu.tar"
+	vefs template import t:dir2 "$D/src"
+	same_digest t:gnu2 t:dir2
+	command -v bsdtar >/dev/null || return 0
+	for f in pax gnutar; do
+		bsdtar -C "$D/src" --format "$f" --numeric-owner --no-fflags \
+			-cf "$D/b.tar" .
+		vefs template import "t:bsd$f" "$D/b.tar"
+		same_digest "t:bsd$f" t:dir2
+	done
+}
+
+t_compressed_and_by_a_pipe() {
+	local c
+
+	make_tree "$D/src"
+	tar_tree "$D/src" "$D/s.tar"
+	vefs template import t:plain "$D/s.tar"
+	vefs template import t:pipe - <"$D/s.tar"
+	same_digest t:plain t:pipe
+	for c in gzip bzip2 xz zstd; do
+		$c -c <"$D/s.tar" >"$D/s.$c"
+		vefs template import "t:$c" "$D/s.$c"
+		same_digest t:plain "t:$c"
+		vefs template import "t:p$c" - < <(cat "$D/s.$c")
+		same_digest t:plain "t:p$c"
+	done
+}
+
+t_names_are_bytes() {
+	mkdir "$D/src"
+	# composed and not: two names; not UTF-8; what a terminal obeys
+	: >"$D/src/$(printf 'e\314\201')"
+	: >"$D/src/$(printf '\303\251')"
+	: >"$D/src/$(printf 'raw\377\376')"
+	: >"$D/src/$(printf 'new\nline\033[31m')"
+	: >"$D/src/$(printf 'n%.0s' {1..255})"
+	vefs template import t:dir "$D/src"
+	tar_tree "$D/src" "$D/s.tar"
+	vefs template import t:tar "$D/s.tar"
+	same_digest t:dir t:tar
+	out_again t:dir "$D/out"
+	same_trees "$D/src" "$D/out"
+	# each is one line, and JSON is whole
+	[ "$(vefs template tree t:dir | wc -l)" = 6 ]
+	vefs --json template tree t:dir | python3 -m json.tool >"$D/json"
+}
+
+t_sparse_files_cost_nothing() {
+	local f before after
+
+	mkdir "$D/src"
+	truncate -s 10G "$D/src/big"
+	printf 'in the middle' | dd of="$D/src/big" bs=1 seek=5000000000 \
+		conv=notrunc status=none
+	truncate -s 3G "$D/src/void"
+	vefs template import t:dir "$D/src"
+	for f in gnu posix; do
+		tar -C "$D/src" -S --numeric-owner --format="$f" -cf "$D/s.tar" .
+		vefs template import "t:$f" "$D/s.tar"
+		vefs template diff t:dir "t:$f" | awk '!/^M  /' | assert_empty
+	done
+	before=$(vefs --json template list t | json '[0]["disk"]')
+	[ "$before" -lt 100000 ]
+	out_again t:dir "$D/out"
+	cmp "$D/src/big" "$D/out/big"
+	after=$(du -sk "$D/out" | cut -f1)
+	[ "$after" -lt 1000 ]
+	vefs template verify
+}
+
+t_objects_are_shared() {
+	mkdir "$D/a" "$D/b"
+	head -c 3000000 /dev/urandom >"$D/a/one"
+	cp "$D/a/one" "$D/b/other"
+	cp "$D/a/one" "$D/b/third"
+	echo small >"$D/b/small"
+	vefs template import a:1 "$D/a"
+	[ "$(objects)" = 1 ]
+	vefs template import b:1 "$D/b"
+	[ "$(objects)" = 2 ]
+	[ "$(vefs --json template list a | json '[0]["own"]')" = 0 ]
+	[ "$(vefs --json template list b | json '[0]["own"]')" -gt 0 ]
+	find "$S/objects" -type f ! -perm 0444 | assert_empty
+	find "$S/objects" -type f -links +1 | assert_empty
+}
+
+t_diff_tells_each_path() {
+	make_tree "$D/a" plain
+	cp -a "$D/a" "$D/b"
+	echo more >>"$D/b/etc/hosts"
+	chmod 600 "$D/b/etc/motd"
+	rm "$D/b/usr/link"
+	mkdir "$D/b/new"
+	echo x >"$D/b/new/file"
+	rm "$D/b/etc/abs"
+	echo x >"$D/b/etc/abs"
+	touch -r "$D/a" "$D/b"
+	touch -r "$D/a/etc" "$D/b/etc"
+	touch -r "$D/a/usr" "$D/b/usr"
+	vefs template import d:a "$D/a"
+	vefs template import d:b "$D/b"
+	vefs template diff d:a d:b | sort >"$D/said"
+	# those with other links than before are another matter
+	sort >"$D/want" <<-'END'
+		M  /etc/abs2
+		M  /usr/bin/prog
+		+  /new
+		+  /new/file
+		-  /usr/link
+		CM /etc/hosts
+		M  /etc/motd
+		T  /etc/abs
+	END
+	diff "$D/want" "$D/said"
+	vefs template diff d:a d:a | assert_empty
+}
+
+# ---- images ------------------------------------------------------------------
+
+t_oci_layout() {
+	make_image oci "$D/img"
+	vefs template import i:dir "$D/img"
+	tar -C "$D/img" -cf "$D/img.tar" .
+	vefs template import i:tar "$D/img.tar"
+	vefs template import i:pipe - --format image <"$D/img.tar"
+	same_digest i:dir i:tar
+	same_digest i:dir i:pipe
+	check_image i:dir
+	vefs template show i:dir | grep -q '"Entrypoint"'
+	vefs --json template show i:dir |
+		json '["config"]["config"]["Env"][0]' | grep -qx A=b
+}
+
+t_docker_archive() {
+	make_image oci "$D/oci"
+	make_image docker "$D/img"
+	tar -C "$D/img" -cf "$D/img.tar" .
+	vefs template import i:docker "$D/img.tar"
+	vefs template import i:oci "$D/oci"
+	same_digest i:docker i:oci
+	check_image i:docker
+}
+
+t_an_image_with_another_digest_is_refused() {
+	local blob want
+
+	make_image oci "$D/img"
+	want=$(json '["manifests"][0]["digest"]' <"$D/img/index.json")
+	vefs template import i:1 "$D/img" --digest "$want"
+	refused 'digest' template import i:2 "$D/img" \
+		--digest "sha256:$(printf '0%.0s' {1..64})"
+	for blob in "$D"/img/blobs/sha256/*; do
+		cp "$blob" "$D/kept"
+		printf 'x' | dd of="$blob" bs=1 seek=20 conv=notrunc status=none
+		refused 'digest|damaged|no JSON|no tar' \
+			template import i:3 "$D/img"
+		cp "$D/kept" "$blob"
+		mv "$blob" "$D/gone"
+		refused 'missing' template import i:3 "$D/img"
+		mv "$D/gone" "$blob"
+	done
+	only_versions i:1
+}
+
+t_podman_saves_and_we_read() {
+	local run
+
+	command -v podman >/dev/null || skip "podman is not installed"
+	run=$(mktemp -d /tmp/vt.XXXXXX) # it takes no long name
+	# shellcheck disable=SC2064 # its value now
+	trap "rm -rf '$run'" EXIT
+	mkdir "$D/root"
+	cp "$(command -v busybox)" "$D/root/sh" || skip "no busybox"
+	tar -C "$D/root" -cf "$D/root.tar" .
+	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
+		import -q "$D/root.tar" localhost/t:1 >"$D/id" 2>"$D/said" ||
+		skip "podman does not work here: $(tail -n 1 "$D/said")"
+	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
+		save -q --format oci-archive -o "$D/oci.tar" localhost/t:1
+	podman --root "$D/pr" --runroot "$run" --storage-driver vfs \
+		save -q --format docker-archive -o "$D/docker.tar" localhost/t:1
+	vefs template import p:oci "$D/oci.tar"
+	vefs template import p:docker "$D/docker.tar"
+	same_digest p:oci p:docker
+	vefs template tree p:oci | grep -qx /sh
+}
+
+# ---- names and versions ------------------------------------------------------
+
+t_versions() {
+	mkdir "$D/src"
+	echo 1 >"$D/src/f"
+	vefs template import t "$D/src"
+	vefs template import t "$D/src"
+	vefs template import t:zz "$D/src"
+	vefs template import t "$D/src"
+	only_versions t:1 t:2 t:3 t:zz
+	# the latest is the last imported, not the highest
+	vefs template show t | grep -qx 'version   3'
+	refused 'there already' template import t:zz "$D/src"
+	vefs template rename t:zz u:x
+	vefs template rename t w
+	only_versions u:x w:1 w:2 w:3
+	refused 'there already' template rename w:1 w:2
+	refused 'there already' template rename w u
+	refused 'no template' template rename nope x
+	vefs template remove w:2
+	refused 'no template' template remove w:2
+	usage_error template remove w
+	vefs template remove --all w
+	only_versions u:x
+	usage_error template import '../x' "$D/src"
+	usage_error template import 'a/b:c' "$D/src"
+	usage_error template import '.hid' "$D/src"
+	usage_error template import "x:$(printf 'v%.0s' {1..65})" "$D/src"
+	usage_error template frobnicate
+	usage_error template list 'a/b'
+	refused 'no template nope' template list nope
+	refused 'no template u:y' template list u:y
+	vefs template list u:x | grep -q '^u:x '
+	refused 'no template nope' template verify nope u:x
+	[ "$(wc -l <"$D/refused.err")" = 1 ]
+	usage_error template import x
+	usage_error template list --nope
+	vefs template import --help | grep -q Examples
+}
+
+t_remove_refuses_what_is_held() {
+	mkdir "$D/src"
+	vefs template import t:1 "$D/src"
+	exec 7<"$S/templates/t/1"
+	flock -s 7
+	refused 'in use' template remove t:1
+	refused 'in use' template rename t:1 t:2
+	exec 7<&-
+	vefs template remove t:1
+}
+
+t_gc_frees_what_nothing_holds() {
+	make_tree "$D/a"
+	mkdir "$D/b"
+	cp "$D/a/etc/hosts" "$D/b"
+	vefs template import a:1 "$D/a"
+	vefs template import b:1 "$D/b"
+	vefs template gc
+	vefs template verify
+	vefs template remove a:1
+	vefs template gc --dry-run
+	vefs template verify
+	vefs template gc
+	[ "$(objects)" = 1 ]
+	vefs template verify
+	vefs template remove b:1
+	vefs template gc
+	[ "$(objects)" = 0 ]
+	vefs template import a:2 "$D/a"
+	vefs template verify
+}
+
+# ---- several at once, and the end of some ------------------------------------
+
+t_concurrent_imports() {
+	local i pids=()
+
+	for i in 1 2 3 4; do
+		mkdir "$D/src$i"
+		make_tree "$D/src$i" plain
+		head -c 300000 /dev/urandom >"$D/src$i/own"
+	done
+	head -c 2000000 /dev/urandom | tee "$D"/src{1,2,3,4}/shared >"$D/s"
+	vefs template import t:0 "$D/src1"
+	for i in 1 2 3 4; do
+		vefs template import "t:$i" "$D/src$i" --quiet &
+		pids+=($!)
+	done
+	vefs template gc --quiet &
+	pids+=($!)
+	for i in "${pids[@]}"; do
+		wait "$i"
+	done
+	only_versions t:0 t:1 t:2 t:3 t:4
+	vefs template verify
+	vefs template gc
+	vefs template verify
+}
+
+t_killed_imports_leave_nothing() {
+	local i pid
+
+	make_tree "$D/src"
+	head -c 60000000 /dev/urandom >"$D/src/large"
+	vefs template import keep:1 "$D/src"
+	echo changed >>"$D/src/etc/hosts"
+	for i in {1..40}; do
+		# other data each time, or there would be nothing to write
+		head -c 100000 /dev/urandom >"$D/src/own"
+		"$VEFS_BIN/vefs" --root "$S" --quiet template import \
+			"kill:$i" "$D/src" &
+		pid=$!
+		sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
+		kill -9 "$pid" || true_if_gone "$pid"
+		wait "$pid" || killed $?
+	done
+	vefs template verify
+	vefs template gc
+	nothing_left
+	vefs template verify
+	vefs template remove --all kill || refused 'no template' \
+		template remove --all kill
+	vefs template gc
+	vefs template verify keep:1
+}
+
+t_killed_gc_loses_nothing() {
+	local i pid
+
+	make_tree "$D/src"
+	for i in {1..400}; do echo "$i" >"$D/src/n$i"; done
+	vefs template import keep:1 "$D/src"
+	for i in {1..25}; do
+		mkdir "$D/x"
+		echo "$i and $RANDOM" | tee "$D/x/a" >"$D/x/b"
+		vefs template import "x:$i" "$D/x" --quiet
+		vefs template remove "x:$i" --quiet
+		rm -r "$D/x"
+		"$VEFS_BIN/vefs" --root "$S" --quiet template gc &
+		pid=$!
+		sleep "0.00$((RANDOM % 10))"
+		kill -9 "$pid" || true_if_gone "$pid"
+		wait "$pid" || killed $?
+	done
+	vefs template verify
+	vefs template gc
+	vefs template verify
+	[ "$(objects)" = "$(vefs --json template gc | json '["kept"]')" ]
+}
+
+# Imports that share what gc is about to free.
+t_gc_beside_imports() {
+	local i
+
+	make_tree "$D/src" plain
+	for i in {1..300}; do echo "$i" >"$D/src/n$i"; done
+	vefs template import other:1 "$D/empty"
+	(
+		for i in {1..40}; do
+			vefs template gc --quiet
+		done
+	) &
+	for i in {1..25}; do
+		vefs template import "t:$i" "$D/src" --quiet --no-sync
+		vefs template verify "t:$i" --fast --quiet
+		vefs template remove "t:$i" --quiet
+	done
+	vefs template import t:last "$D/src"
+	wait $!
+	vefs template verify
+}
+
+t_debian_by_mmdebstrap() {
+	command -v mmdebstrap >/dev/null || skip "mmdebstrap is not installed"
+	[ "${VEFS_DEBIAN:-}" = 1 ] ||
+		skip "takes the network and a minute: VEFS_DEBIAN=1"
+	vefs template import deb "debian:bookworm"
+	vefs template tree deb /etc/debian_version
+}
+
+run_all "$@"

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* vefs template verify, export, rename, remove, gc. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/base/log.h"
+#include "templates/export.h"
+#include "templates/gc.h"
+#include "templates/verify.h"
+#include "tools/container.h"
+#include "tools/mounting.h"
+#include "tools/progress.h"
+#include "tools/tcmd.h"
+
+#define OPERANDS_MAX 100000
+
+/* ---- verify -------------------------------------------------------------- */
+
+struct check {
+	struct progress progress;
+	const struct catalog_id *id;
+	json_t *bad;
+};
+
+static void on_bad(void *ctx, const char *path, const char *what)
+{
+	struct check *k = ctx;
+
+	progress_end(&k->progress);
+	if (k->bad)
+		json_array_append_new(
+			k->bad,
+			json_pack("{s:s, s:s, s:o, s:s}", "name", k->id->name,
+				  "version", k->id->version, "path",
+				  tcmd_json_name(path, strlen(path)), "what",
+				  what));
+	log_error("%s:%s%s%s: %s", k->id->name, k->id->version,
+		  *path ? " " : "", path, what);
+}
+
+static int on_verified(void *ctx, uint64_t done, uint64_t total)
+{
+	struct check *k = ctx;
+
+	progress_show(&k->progress, "verifying", done, total, 0);
+	return progress_cancelled();
+}
+
+/* The number of faults, or -errno told. */
+static int verify_one(struct catalog *c, const struct cmd_common *common,
+		      const struct catalog_id *id, struct check *k, bool fast)
+{
+	struct verify_options o = {
+		.bad = on_bad, .progress = on_verified, .ctx = k, .quick = fast
+	};
+	struct why why = { "" };
+	int r;
+
+	k->id = id;
+	progress_start(&k->progress, common->quiet || common->json);
+	r = verify_run(c, id, &o, &why);
+	progress_end(&k->progress);
+	if (r < 0)
+		cmd_fail(r, &why);
+	else if (r == 0 && !common->quiet && !common->json)
+		printf("%s:%s is as it was imported\n", id->name, id->version);
+	return r;
+}
+
+/* What the operands name, or all; none of them when one is not there. */
+static int which(struct catalog *c, int n, char **argv,
+		 struct catalog_version **out, size_t *count)
+{
+	struct why why = { "" };
+	struct catalog_id id;
+	int r = 0;
+
+	if (!n) {
+		r = catalog_list(c, out, count, &why);
+		return r < 0 ? cmd_fail(r, &why) : CMD_OK;
+	}
+	*out = calloc((size_t)n, sizeof(**out));
+	if (!*out)
+		return cmd_fail(-ENOMEM, &why);
+	for (int i = 0; i < n; i++) {
+		r = catalog_parse(argv[i], &id, &why);
+		if (r < 0) {
+			cmd_fail(r, &why);
+			return CMD_USAGE;
+		}
+		r = catalog_find(c, &id, &(*out)[i], &why);
+		if (r < 0)
+			return cmd_fail(r, &why);
+	}
+	*count = (size_t)n;
+	return CMD_OK;
+}
+
+TCMD_RUN(verify)
+{
+	static const int limits[] = { 0, OPERANDS_MAX };
+	_cleanup_free_ struct catalog_version *v = NULL;
+	struct check k = { .bad = NULL };
+	struct catalog *c;
+	bool fast = false;
+	const struct cmd_option options[] = {
+		{ "fast", &fast, NULL },
+		{ NULL, NULL, NULL },
+	};
+	size_t count = 0;
+	int n = cmd_parse(self, common, options, argc, argv, limits), status;
+
+	if (n < 0)
+		return cmd_parse_status(common);
+	c = cmd_open(common, false);
+	if (!c)
+		return CMD_FAILED;
+	progress_catch_signals();
+	status = which(c, n, argv, &v, &count);
+	if (status == CMD_OK && common->json)
+		k.bad = json_array();
+	for (size_t i = 0; i < count && v && !progress_cancelled(); i++) {
+		if (verify_one(c, common, &v[i].id, &k, fast))
+			status = CMD_FAILED;
+	}
+	if (k.bad && tcmd_print_json(k.bad) != CMD_OK)
+		status = CMD_FAILED;
+	catalog_free(c);
+	return cmd_flush(status);
+}
+
+/* ---- export -------------------------------------------------------------- */
+
+static int on_exported(void *ctx, uint64_t entries, uint64_t bytes)
+{
+	progress_show(ctx, "writing", bytes, 0, entries);
+	return progress_cancelled();
+}
+
+static int export(struct catalog *c, const struct cmd_common *common,
+		  struct tcmd_version *v, const char *file)
+{
+	bool out = !strcmp(file, "-");
+	struct why why = { "" };
+	struct progress p;
+	struct export_options o = { .progress = on_exported, .ctx = &p };
+	int fd = out ? STDOUT_FILENO
+		     : open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+			    0600);
+	int r;
+
+	if (fd < 0) {
+		r = -errno;
+		why_sys(&why, r, "%s", file);
+		return cmd_fail(r, &why);
+	}
+	if (out && isatty(fd)) {
+		log_error("a tar is not for a terminal: give a file or a pipe");
+		return CMD_USAGE;
+	}
+	progress_catch_signals();
+	progress_start(&p, common->quiet);
+	r = export_tar(c, v->x, fd, &o, &why);
+	progress_end(&p);
+	if (!out && close(fd) < 0 && r == 0) {
+		r = -errno;
+		why_sys(&why, r, "%s", file);
+	}
+	if (r < 0 && !out)
+		unlink(file);
+	return r < 0 ? cmd_fail(r, &why) : CMD_OK;
+}
+
+TCMD_RUN(export)
+{
+	static const int limits[] = { 2, 2 };
+	struct tcmd_version v;
+	struct catalog *c;
+	int status;
+
+	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
+		return cmd_parse_status(common);
+	c = cmd_open(common, false);
+	if (!c)
+		return CMD_FAILED;
+	status = tcmd_open(c, argv[0], &v);
+	if (status == CMD_OK) {
+		status = export(c, common, &v, argv[1]);
+		tcmd_close(&v);
+	}
+	catalog_free(c);
+	return status;
+}
+
+/* ---- rename, remove ------------------------------------------------------ */
+
+TCMD_RUN(rename)
+{
+	static const int limits[] = { 2, 2 };
+	struct catalog_id from, to;
+	struct catalog_users users;
+	struct why why = { "" };
+	struct catalog *c;
+	int r;
+
+	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
+		return cmd_parse_status(common);
+	r = catalog_parse(argv[0], &from, &why);
+	if (r == 0)
+		r = catalog_parse(argv[1], &to, &why);
+	if (r < 0) {
+		cmd_fail(r, &why);
+		return CMD_USAGE;
+	}
+	c = cmd_open(common, false);
+	if (!c)
+		return CMD_FAILED;
+	users = container_users(c);
+	r = catalog_rename(c, &from, &to, &users, &why);
+	catalog_free(c);
+	return r < 0 ? cmd_fail(r, &why) : CMD_OK;
+}
+
+/* Every version of `name`, or the one that is named. */
+static int remove_named(struct catalog *c, const struct cmd_common *common,
+			const struct catalog_id *id)
+{
+	_cleanup_free_ struct catalog_version *v = NULL;
+	struct catalog_users users = container_users(c);
+	struct why why = { "" };
+	size_t n = 0;
+	bool found = false;
+	int r = catalog_list(c, &v, &n, &why);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (strcmp(v[i].id.name, id->name) != 0 ||
+		    (id->version[0] &&
+		     strcmp(v[i].id.version, id->version) != 0))
+			continue;
+		found = true;
+		r = catalog_remove(c, &v[i].id, &users, &why);
+		if (r == 0 && !common->quiet)
+			printf("removed %s:%s\n", v[i].id.name,
+			       v[i].id.version);
+	}
+	if (r == 0 && !found)
+		r = why_set(&why, -ENOENT, "there is no template %s%s%s",
+			    id->name, id->version[0] ? ":" : "", id->version);
+	return r < 0 ? cmd_fail(r, &why) : CMD_OK;
+}
+
+TCMD_RUN(remove)
+{
+	static const int limits[] = { 1, OPERANDS_MAX };
+	struct why why = { "" };
+	struct catalog_id id;
+	struct catalog *c;
+	bool all = false;
+	const struct cmd_option options[] = {
+		{ "all", &all, NULL },
+		{ NULL, NULL, NULL },
+	};
+	int n = cmd_parse(self, common, options, argc, argv, limits);
+	int status = CMD_OK;
+
+	if (n < 0)
+		return cmd_parse_status(common);
+	for (int i = 0; i < n; i++) {
+		int r = catalog_parse(argv[i], &id, &why);
+
+		if (r == 0 && !id.version[0] && !all)
+			r = why_set(&why, -EINVAL,
+				    "which version of %s? Say %s:VERSION, or "
+				    "--all",
+				    id.name, id.name);
+		if (r < 0) {
+			cmd_fail(r, &why);
+			return CMD_USAGE;
+		}
+	}
+	c = cmd_open(common, false);
+	if (!c)
+		return CMD_FAILED;
+	for (int i = 0; i < n; i++)
+		if (catalog_parse(argv[i], &id, &why) < 0 ||
+		    remove_named(c, common, &id) != CMD_OK)
+			status = CMD_FAILED;
+	catalog_free(c);
+	return cmd_flush(status);
+}
+
+/* ---- gc ------------------------------------------------------------------ */
+
+static int on_swept(void *ctx, unsigned shard, const struct gc_result *r)
+{
+	progress_show(ctx, "sweeping", shard, 256, r->freed);
+	return progress_cancelled();
+}
+
+TCMD_RUN(gc)
+{
+	static const int limits[] = { 0, 0 };
+	struct gc_options o = { .progress = on_swept };
+	const struct cmd_option options[] = {
+		{ "dry-run", &o.dry, NULL },
+		{ NULL, NULL, NULL },
+	};
+	char text[CMD_SIZE_MAX];
+	struct why why = { "" };
+	struct gc_result res;
+	struct progress p;
+	struct catalog *c;
+	int r;
+
+	if (cmd_parse(self, common, options, argc, argv, limits) < 0)
+		return cmd_parse_status(common);
+	c = cmd_open(common, false);
+	if (!c)
+		return CMD_FAILED;
+	progress_catch_signals();
+	progress_start(&p, true);
+	o.ctx = &p;
+	r = gc_run(c, &o, &res, &why);
+	catalog_free(c);
+	if (r < 0)
+		return cmd_fail(r, &why);
+	if (common->json)
+		return cmd_flush(tcmd_print_json(json_pack(
+			"{s:I, s:I, s:I, s:I, s:I}", "freed",
+			(json_int_t)res.freed, "bytes",
+			(json_int_t)res.blocks * 512, "kept",
+			(json_int_t)res.kept, "young", (json_int_t)res.young,
+			"leftovers", (json_int_t)res.swept)));
+	if (!common->quiet)
+		printf("%s %llu objects, %s; %llu are in use, %llu may be "
+		       "soon; %u leftovers of dead imports\n",
+		       o.dry ? "would free" : "freed",
+		       (unsigned long long)res.freed,
+		       cmd_size(res.blocks * 512, text),
+		       (unsigned long long)res.kept,
+		       (unsigned long long)res.young, res.swept);
+	return cmd_flush(CMD_OK);
+}
+
+/* ---- mount --------------------------------------------------------------- */
+
+int tcmd_mount(const struct cmd *self, struct cmd_common *common, int argc,
+	       char **argv)
+{
+	_cleanup_(strbuf_free) struct strbuf b = STRBUF_INIT;
+	static const int limits[] = { 2, 2 };
+
+	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
+		return cmd_parse_status(common);
+	mounting_option(&b, "template", argv[0], "");
+	mounting_option(&b, "store", common->root, "");
+	mounting_option(&b, "fsname", "vefs:", argv[0]);
+	return mounting_run(&b, argv[1]) < 0 ? CMD_FAILED : CMD_OK;
+}

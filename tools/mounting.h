@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_TOOLS_MOUNTING_H
+#define VEFS_TOOLS_MOUNTING_H
+
+/*
+ * mounting - having mount.vefs mount something.
+ */
+#include "fs/base/strbuf.h"
+
+/*
+ * Add KEY=VALUE to a line of options, the value in two parts, with what would
+ * end it escaped. An error is the buffer's (strbuf_error()).
+ */
+void mounting_option(struct strbuf *b, const char *key, const char *value,
+		     const char *rest);
+
+/*
+ * Run the mount.vefs beside this program, else that of the system, with these
+ * options. It has told what went wrong; or we have: -errno.
+ */
+int mounting_run(const struct strbuf *options, const char *target);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * vefs: templates and containers made of them. `vefs --help`.
+ *
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 9 somebody else works on the
+ * container.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fs/base/log.h"
+#include "tools/cmd.h"
+
+#ifndef VEFS_VERSION
+#define VEFS_VERSION "unknown"
+#endif
+
+#define ROOT "/var/lib/vefs"
+
+static const struct cmd *const commands[] = {
+	&cmd_template, &cmd_create,  &cmd_mount,
+	&cmd_umount,   &cmd_destroy, &cmd_list,
+};
+
+static void show_help(FILE *to)
+{
+	fprintf(to, "usage: vefs [--root DIR] [--json] [--quiet] COMMAND ...\n"
+		    "\n"
+		    "Commands:\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(to, "  %-12s %s\n", commands[i]->name,
+			commands[i]->brief);
+	fprintf(to, "\n"
+		    "Options, before or behind the command:\n"
+		    "  --root DIR   the store (VEFS_ROOT, else " ROOT ")\n"
+		    "  --json       print for programs\n"
+		    "  --quiet      print nothing but errors\n"
+		    "  --help       of vefs, or of a command\n"
+		    "  --version\n");
+}
+
+/* ---- what commands share ------------------------------------------------- */
+
+void cmd_show_help(const struct cmd *self, bool error)
+{
+	FILE *to = error ? stderr : stdout;
+
+	fprintf(to, "usage: vefs %s\n", self->args);
+	if (error) {
+		fprintf(to, "('--help' tells more)\n");
+		return;
+	}
+	fprintf(to, "\n%s\n", self->brief);
+	for (const struct cmd *c = self->children; c && c->name; c++) {
+		if (c == self->children)
+			fprintf(to, "\nCommands:\n");
+		fprintf(to, "  %-8s %s\n", c->name, c->brief);
+	}
+	if (self->help)
+		fprintf(to, "\n%s", self->help);
+}
+
+static int bad_option(const struct cmd *self, const char *what, const char *arg)
+{
+	log_error("%s: %s", arg, what);
+	cmd_show_help(self, true);
+	return -1;
+}
+
+/* Options that every command has. */
+static size_t common_options(struct cmd_common *c, struct cmd_option out[5])
+{
+	size_t n = 0;
+
+	out[n++] = (struct cmd_option){ "root", NULL, &c->root };
+	out[n++] = (struct cmd_option){ "json", &c->json, NULL };
+	out[n++] = (struct cmd_option){ "quiet", &c->quiet, NULL };
+	out[n++] = (struct cmd_option){ "help", &c->help, NULL };
+	out[n] = (struct cmd_option){ NULL, NULL, NULL };
+	return n;
+}
+
+static const struct cmd_option *find_option(const struct cmd_option *o,
+					    const char *name, size_t len)
+{
+	for (; o && o->name; o++)
+		if (strlen(o->name) == len && !memcmp(o->name, name, len))
+			return o;
+	return NULL;
+}
+
+/* One "--..." at argv[i]; how many words it took, or -1. */
+static int take_option(const struct cmd *self, const struct cmd_option *own,
+		       const struct cmd_option *common, char **argv)
+{
+	const char *name = argv[0] + 2, *equal = strchr(name, '=');
+	size_t len = equal ? (size_t)(equal - name) : strlen(name);
+	const struct cmd_option *o = find_option(own, name, len);
+
+	if (!o)
+		o = find_option(common, name, len);
+	if (!o)
+		return bad_option(self, "no such option", argv[0]);
+	if (o->set) {
+		if (equal)
+			return bad_option(self, "takes no value", argv[0]);
+		*o->set = true;
+		return 1;
+	}
+	if (!equal && !argv[1])
+		return bad_option(self, "its value is missing", argv[0]);
+	*o->value = equal ? equal + 1 : argv[1];
+	return equal ? 1 : 2;
+}
+
+int cmd_parse(const struct cmd *self, struct cmd_common *common,
+	      const struct cmd_option *own, int argc, char **argv,
+	      const int limits[2])
+{
+	struct cmd_option shared[5];
+	bool words = true;
+	int n = 0, took;
+
+	common_options(common, shared);
+	for (int i = 1; i < argc; i += took) {
+		took = 1;
+		if (words && !strcmp(argv[i], "--")) {
+			words = false;
+		} else if (words && !strncmp(argv[i], "--", 2)) {
+			took = take_option(self, own, shared, argv + i);
+			if (took < 0)
+				return -1;
+		} else if (words && argv[i][0] == '-' && argv[i][1]) {
+			return bad_option(self, "no such option", argv[i]);
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	if (common->help) {
+		cmd_show_help(self, false);
+		return -1;
+	}
+	if (n < limits[0] || n > limits[1]) {
+		cmd_show_help(self, true);
+		return -1;
+	}
+	return n;
+}
+
+int cmd_parse_status(const struct cmd_common *common)
+{
+	return common->help ? cmd_flush(CMD_OK) : CMD_USAGE;
+}
+
+struct catalog *cmd_open(const struct cmd_common *common, bool create)
+{
+	struct why why = { "" };
+	struct catalog *c = NULL;
+	int r = catalog_open(common->root, create, &c, &why);
+
+	if (r < 0)
+		cmd_fail(r, &why);
+	return c;
+}
+
+int cmd_fail(int err, const struct why *why)
+{
+	log_error("%s", why->text[0] ? why->text : strerror(-err));
+	return CMD_FAILED;
+}
+
+const char *cmd_size(uint64_t bytes, char text[CMD_SIZE_MAX])
+{
+	static const char *const units[] = { "B",   "KiB", "MiB",
+					     "GiB", "TiB", "PiB" };
+	double v = (double)bytes;
+	size_t unit = 0;
+
+	while (v >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		v /= 1024;
+		unit++;
+	}
+	snprintf(text, CMD_SIZE_MAX, unit && v < 100 ? "%.1f %s" : "%.0f %s", v,
+		 units[unit]);
+	return text;
+}
+
+void cmd_print_name(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		putchar((unsigned char)s[i] < ' ' || s[i] == 127 ? '?' : s[i]);
+}
+
+int cmd_flush(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	log_error("writing to standard output failed");
+	return CMD_FAILED;
+}
+
+/* ---- choosing ------------------------------------------------------------ */
+
+static int run(const struct cmd *c, struct cmd_common *common, int argc,
+	       char **argv)
+{
+	static const int any[] = { 0, 0 };
+
+	while (c->children) {
+		const struct cmd *child = c->children;
+
+		/* options may stand between a family and its command */
+		if (argc < 2 || !strncmp(argv[1], "--", 2)) {
+			if (cmd_parse(c, common, NULL, argc, argv, any) >= 0)
+				cmd_show_help(c, true);
+			return cmd_parse_status(common);
+		}
+		while (child->name && strcmp(child->name, argv[1]) != 0)
+			child++;
+		if (!child->name) {
+			log_error("%s: no such command", argv[1]);
+			cmd_show_help(c, true);
+			return CMD_USAGE;
+		}
+		c = child;
+		argc--;
+		argv++;
+	}
+	return c->run(c, common, argc, argv);
+}
+
+/* Options before the command; the index of the command, or an exit code. */
+static int take_common(struct cmd_common *common, int argc, char **argv,
+		       int *status)
+{
+	static const struct cmd none = { .args = "COMMAND ..." };
+	struct cmd_option shared[5];
+	int i = 1, took;
+
+	common_options(common, shared);
+	while (i < argc && argv[i][0] == '-') {
+		if (!strcmp(argv[i], "--version")) {
+			printf("vefs %s\n", VEFS_VERSION);
+			*status = cmd_flush(CMD_OK);
+			return -1;
+		}
+		took = strncmp(argv[i], "--", 2)
+			       ? bad_option(&none, "no such option", argv[i])
+			       : take_option(&none, NULL, shared, argv + i);
+		if (took < 0) {
+			*status = CMD_USAGE;
+			return -1;
+		}
+		i += took;
+	}
+	if (common->help || i >= argc) {
+		show_help(common->help ? stdout : stderr);
+		*status = common->help ? cmd_flush(CMD_OK) : CMD_USAGE;
+		return -1;
+	}
+	return i;
+}
+
+int main(int argc, char *argv[])
+{
+	struct cmd_common common = { .root = getenv("VEFS_ROOT") };
+	int status = CMD_USAGE, i;
+
+	log_open("vefs");
+	umask(022);
+	if (!common.root || !*common.root)
+		common.root = ROOT;
+	i = take_common(&common, argc, argv, &status);
+	if (i < 0)
+		return status;
+	for (size_t k = 0; k < sizeof(commands) / sizeof(commands[0]); k++)
+		if (!strcmp(argv[i], commands[k]->name))
+			return run(commands[k], &common, argc - i, argv + i);
+	log_error("%s: no such command; 'vefs --help' names them", argv[i]);
+	return CMD_USAGE;
+}
