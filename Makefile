@@ -59,6 +59,14 @@ BASE += strbuf
 BASE += u64map
 BASE += xattrio
 
+# quota (F1)
+QUOTA += command
+QUOTA += footprint
+QUOTA += ledger
+QUOTA += limit
+QUOTA += quotadb
+QUOTA += scan
+
 # templates (F1)
 TEMPLATES += catalog
 TEMPLATES += content
@@ -354,7 +362,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-4s %s\n' $(1) '$(2)')
 
 lib := $(B)/obj/libvefs.a
-lib_src := $(BASE:%=fs/base/%.c) $(TEMPLATES:%=templates/%.c) $(FS:%=fs/%.c)
+lib_src := $(BASE:%=fs/base/%.c) $(QUOTA:%=quota/%.c) $(TEMPLATES:%=templates/%.c) $(FS:%=fs/%.c)
 unit_src := $(UNIT:%=tests/unit/%.c)
 single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c) \
 	$(FUZZ:%=tests/fuzz/%.c)
