@@ -60,6 +60,7 @@ BASE += u64map
 BASE += xattrio
 
 # quota (F1)
+QUOTA += charge
 QUOTA += command
 QUOTA += footprint
 QUOTA += ledger

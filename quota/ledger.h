@@ -8,24 +8,17 @@
  * In shared memory, so that it survives the process that keeps it: each change
  * is all or nothing, also when that process is killed in the middle of it.
  *
- * A *row* remembers what one inode is charged with, for as long as somebody
- * changes it; rows are numbered by the caller. What is charged follows what
- * the filesystem says an inode takes (ledger_settle), and is never refused:
- * the question whether something may grow comes before it does
- * (ledger_reserve), for the most that it could take.
+ * charge.h changes usage.
  *
  * Locking: all functions but _new, _free, _recover may be called by any
  * thread. Ids are the container's own.
  */
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "quota/limit.h"
 
 #define LEDGER_LAYOUT 1
-#define LEDGER_ROWS (16u << 20)
-#define LEDGER_MARKS 512u
 
 enum ledger_kind { LEDGER_CONTAINER, LEDGER_USER, LEDGER_GROUP, LEDGER_KINDS };
 
@@ -85,87 +78,6 @@ bool ledger_enforces(struct ledger *l, enum ledger_kind kind);
 
 /* Counts every change: equal numbers, equal content. */
 uint64_t ledger_version(struct ledger *l);
-
-/* Growing. */
-
-struct ledger_owner {
-	uint32_t uid, gid;
-};
-
-/* What somebody may be about to take. */
-struct ledger_want {
-	struct ledger_owner owner;
-	uint64_t space, inodes;
-};
-
-/* What was granted and is not settled yet. */
-struct ledger_hold {
-	uint64_t of[LIMIT_RESOURCES];
-};
-
-/*
- * May all of want[n] be had, besides everything that others hold? 0 and *hold,
- * to be given back by ledger_release() after settling; -ENOSPC: the container
- * is full; -EDQUOT: a user or group may have no more.
- *
- * When others hold something the answer may be no too early; alone it is
- * exact.
- */
-int ledger_reserve(struct ledger *l, const struct ledger_want *want, unsigned n,
-		   struct ledger_hold *hold);
-void ledger_release(struct ledger *l, struct ledger_hold *hold);
-
-/*
- * How many more bytes may the owner take, if nobody else does? *err is what
- * to say when it is less than wanted. UINT64_MAX: no limit.
- */
-uint64_t ledger_room(struct ledger *l, struct ledger_owner owner, int *err);
-
-/* Does any limit on space, or on inodes, apply to this owner? */
-bool ledger_is_limited(struct ledger *l, struct ledger_owner owner);
-
-/*
- * A file that takes `space` goes from one owner to another: would the new one
- * be allowed to have it? 0 or -EDQUOT.
- */
-int ledger_may_move(struct ledger *l, struct ledger_owner from,
-		    struct ledger_owner to, uint64_t space);
-
-/* Rows. */
-
-/* What an inode takes, of whom. */
-struct ledger_charge {
-	struct ledger_owner owner;
-	uint64_t space; /* bytes, a multiple of 512 */
-};
-
-/* What the row is charged with; false: it is not known. */
-bool ledger_row(struct ledger *l, uint32_t row, struct ledger_charge *out);
-
-/* The inode is in the counters already, so. */
-void ledger_know(struct ledger *l, uint32_t row, const struct ledger_charge *c);
-
-/*
- * A new inode: counted from now on. `mark` < LEDGER_MARKS and `unique` name
- * the request that made it: done twice it counts once. A known row is settled.
- */
-#define LEDGER_NO_MARK UINT32_MAX
-int ledger_born(struct ledger *l, uint32_t row, const struct ledger_charge *c,
-		uint32_t mark, uint64_t unique);
-
-/* A known row takes this now. -ENOMEM. */
-int ledger_settle(struct ledger *l, uint32_t row,
-		  const struct ledger_charge *c);
-
-/* Its last name went (or, false, it has one again): it dies with its row. */
-void ledger_doom(struct ledger *l, uint32_t row, bool doomed);
-
-/* The row is free; what was doomed is counted no more. */
-void ledger_forget(struct ledger *l, uint32_t row);
-
-/* Call `fn` for each row that is known. For who takes over. */
-void ledger_each_row(struct ledger *l, void (*fn)(void *ctx, uint32_t row),
-		     void *ctx);
 
 /* What was reached, to be told: once each, until it is below again. */
 struct ledger_event {
