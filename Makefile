@@ -67,6 +67,8 @@ QUOTA += ledger
 QUOTA += limit
 QUOTA += quotadb
 QUOTA += scan
+QUOTA += tally
+QUOTA += walk
 
 # templates (F1)
 TEMPLATES += catalog
@@ -115,6 +117,8 @@ FS += fusedir
 FS += fusefile
 FS += fusereq
 FS += fusewire
+FS += gate
+FS += gatefile
 FS += htable
 FS += ids
 FS += iomode
@@ -136,6 +140,8 @@ FS += optword
 FS += overlay
 FS += override
 FS += program
+FS += quotactl
+FS += quotafile
 FS += recover
 FS += refpack
 FS += remove
@@ -292,6 +298,7 @@ STRESS :=
 BENCH += aside
 BENCH += micro
 BENCH += mkfiles
+BENCH += scan
 
 # fuzzers, built by `make fuzz`: build/fuzz/tests/fuzz/NAME
 FUZZ += fuzz_import

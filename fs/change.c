@@ -10,6 +10,7 @@
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
 #include "fs/file.h"
+#include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/override.h"
 
@@ -38,9 +39,14 @@ static int open_size(struct overlay *o, const struct itable_view *v,
 
 int change_truncate(struct overlay *o, struct inode *i, int fd, off_t size)
 {
+	GATE_PASS(pass, o);
 	struct stat st;
 	int r = size == 0 ? copyup(o, i, COPYUP_EMPTY) : 0;
 
+	if (r == 0)
+		r = gate_watch(&pass, i, fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
 	if (r < 0 || ftruncate(fd, size) == 0)
 		return r;
 	r = -errno;
@@ -73,12 +79,39 @@ static int change_override(struct overlay *o, int fd, const struct change *c)
 	return override_write(fd, &st);
 }
 
-static int change_owner_and_mode(struct overlay *o, int fd,
+/* Somebody else will have what it takes: alone, so that nothing comes between. */
+static int ask_owner(struct gate_pass *p, struct inode *i, int fd,
+		     const struct change *c)
+{
+	struct overlay *o = p->o;
+	struct charge_owner to;
+	struct charge now;
+	int r = gate_watch(p, i, fd);
+
+	if (r < 0 || !o->gate || !(c->uid || c->gid))
+		return r;
+	r = gate_enter_alone(p);
+	if (r == 0)
+		r = gate_look(o, fd, &now);
+	if (r < 0)
+		return r;
+	to = now.owner;
+	if (c->uid)
+		to.uid = ids_uid_in(&o->ids, c->new_uid);
+	if (c->gid)
+		to.gid = ids_gid_in(&o->ids, c->new_gid);
+	return charge_may_move(gate_ledger(o->gate), now.owner, to, now.space);
+}
+
+static int change_owner_and_mode(struct overlay *o, struct inode *i, int fd,
 				 const struct change *c)
 {
 	char path[FDIO_PROC_MAX];
-	int r = 0;
+	GATE_PASS(pass, o);
+	int r = ask_owner(&pass, i, fd, c);
 
+	if (r < 0)
+		return r;
 	if (o->opts->xattr_permissions)
 		return change_override(o, fd, c);
 	/* That it is gone does no harm if the rest fails. */
@@ -100,7 +133,7 @@ static int apply(struct overlay *o, struct inode *i,
 	if (data < 0)
 		return data;
 	if (c->uid || c->gid || c->mode || c->kill_priv)
-		r = change_owner_and_mode(o, fd, c);
+		r = change_owner_and_mode(o, i, fd, c);
 	if (r == 0 && c->size)
 		r = change_truncate(o, i, data, c->new_size);
 	if (r == 0 && (c->atime || c->mtime) &&

@@ -23,26 +23,26 @@ static int run_folder(char *path, size_t len)
 	return n < 0 || (size_t)n >= len ? -ENAMETOOLONG : 0;
 }
 
-static int address(dev_t dev, struct sockaddr_un *a)
+static int address(dev_t dev, const char *role, struct sockaddr_un *a)
 {
-	char folder[sizeof(a->sun_path) - 24];
+	char folder[sizeof(a->sun_path) - 32];
 	int r = run_folder(folder, sizeof(folder));
 
 	if (r < 0)
 		return r;
 	*a = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%u-%u", folder,
-		 major(dev), minor(dev));
+	snprintf(a->sun_path, sizeof(a->sun_path), "%s/%u-%u%s", folder,
+		 major(dev), minor(dev), role);
 	return 0;
 }
 
-int control_listen(dev_t dev, uint64_t *ino)
+int control_listen(dev_t dev, const char *role, uint64_t *ino)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un a;
 	char folder[sizeof(a.sun_path)];
 	struct stat st;
-	int r = address(dev, &a);
+	int r = address(dev, role, &a);
 
 	if (r == 0)
 		r = run_folder(folder, sizeof(folder));
@@ -63,12 +63,12 @@ int control_listen(dev_t dev, uint64_t *ino)
 	return TAKE_FD(fd);
 }
 
-void control_unlink(dev_t dev, uint64_t ino)
+void control_unlink(dev_t dev, const char *role, uint64_t ino)
 {
 	struct sockaddr_un a;
 	struct stat st;
 
-	if (address(dev, &a) == 0 && lstat(a.sun_path, &st) == 0 &&
+	if (address(dev, role, &a) == 0 && lstat(a.sun_path, &st) == 0 &&
 	    st.st_ino == ino)
 		unlink(a.sun_path);
 }
@@ -135,7 +135,7 @@ void control_answer(int fd, const char *answer)
 	shutdown(fd, SHUT_RDWR);
 }
 
-int control_ask(const char *path, const char *request, char *answer)
+int control_connect(const char *path, const char *role, const char *request)
 {
 	_cleanup_close_ int fd = -1;
 	char line[CONTROL_LINE];
@@ -145,7 +145,7 @@ int control_ask(const char *path, const char *request, char *answer)
 
 	if (stat(path, &st) < 0)
 		return -errno;
-	r = address(st.st_dev, &a);
+	r = address(st.st_dev, role, &a);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -160,5 +160,12 @@ int control_ask(const char *path, const char *request, char *answer)
 		return -ENAMETOOLONG;
 	if (send(fd, line, (size_t)n, MSG_NOSIGNAL) != n)
 		return errno ? -errno : -EPIPE;
-	return read_line(fd, answer);
+	return TAKE_FD(fd);
+}
+
+int control_ask(const char *path, const char *request, char *answer)
+{
+	_cleanup_close_ int fd = control_connect(path, CONTROL_KEEPER, request);
+
+	return fd < 0 ? fd : read_line(fd, answer);
 }

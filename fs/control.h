@@ -3,10 +3,10 @@
 #define VEFS_FS_CONTROL_H
 
 /*
- * control - talking to the keeper of a mount.
+ * control - talking to the keeper of a mount, and to its worker.
  *
- * A socket of the mount's own, named by its device number, in the run folder:
- * $VEFS_ROOT/run, or /run/vefs. One request a connection, one line; the answer
+ * Sockets of the mount's own, named by its device number and the role of who
+ * listens, in the run folder: $VEFS_ROOT/run, or /run/vefs. One request a connection, one line; the answer
  * is a line that begins with "ok" or "error: ", and the end. Only the user
  * who mounted, and root, are listened to.
  */
@@ -16,16 +16,20 @@
 
 #define CONTROL_LINE 4352u /* a word and a path */
 
+/* Roles. */
+#define CONTROL_KEEPER ""
+#define CONTROL_QUOTA "-quota"
+
 /*
  * Listen for the mount of device `dev`. A descriptor, or -errno: then it
  * cannot be controlled, and nothing else is wrong.
  */
-int control_listen(dev_t dev, uint64_t *ino);
+int control_listen(dev_t dev, const char *role, uint64_t *ino);
 /*
  * Take the name away if it is still the one with that inode number: device
  * numbers are soon used again. The descriptor is closed by its owner.
  */
-void control_unlink(dev_t dev, uint64_t ino);
+void control_unlink(dev_t dev, const char *role, uint64_t ino);
 
 /*
  * A connection with its request in line[CONTROL_LINE], without the newline.
@@ -36,6 +40,11 @@ int control_accept(int listener, char *line);
 /* Answer; the connection is over, closing it is the caller's. */
 void control_answer(int fd, const char *answer);
 
+/*
+ * Send `request` to who listens for the mount at `path`; a descriptor to read
+ * the answer from, or -errno: -ENXIO nobody listens.
+ */
+int control_connect(const char *path, const char *role, const char *request);
 /*
  * Send `request` to the keeper of the mount at `path` and wait for the answer,
  * in answer[CONTROL_LINE]. 0, or -errno: -ENXIO nobody listens.

@@ -15,6 +15,7 @@
 #include "fs/datafill.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
+#include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/lookup.h"
 #include "fs/lowerpath.h"
@@ -143,6 +144,7 @@ static int publish_at(struct job *j, int fd, struct inode *parent,
 	struct itable_view dir;
 	struct upper_place to = { .name = name };
 	OVERLAY_DIR(d, j->o);
+	GATE_PASS(pass, j->o);
 	struct stat before;
 	int r;
 
@@ -155,8 +157,10 @@ static int publish_at(struct job *j, int fd, struct inode *parent,
 	to.dirfd = d.ent->fd;
 	if (fstat(to.dirfd, &before) < 0)
 		return -errno;
-	r = upper_publish(u, upper_workfd(u), j->tmp, S_ISDIR(j->st.st_mode),
-			  &to);
+	r = gate_watch(&pass, parent, to.dirfd);
+	if (r == 0)
+		r = upper_publish(u, upper_workfd(u), j->tmp,
+				  S_ISDIR(j->st.st_mode), &to);
 	if (r < 0)
 		return r;
 	j->has_tmp = false;
@@ -328,17 +332,46 @@ static int take_place(struct job *j, int fd, bool links)
 		unpublish_index(j);
 	if (r == 0)
 		r = adopt(j->o, j->inode, &j->up, &j->rec);
+	if (r == 0)
+		gate_born(j->o, j->inode, fd);
 	CRASH_POINT(COPYUP_ADOPTED);
 	itable_move_end(j->o->inodes, j->inode);
 	return r < 0 ? r : j->synced;
 }
 
+/*
+ * Ask for all of it before a byte is copied: what the data takes below, or as
+ * much as it is long if that is less.
+ */
+static int ask(struct job *j, struct gate_pass *p)
+{
+	struct charge_want want[2] = {
+		{ .owner = { j->st.st_uid, j->st.st_gid }, .inodes = 1 },
+		{ .space = gate_name_space(j->o) },
+	};
+	OVERLAY_PIN(parent, j->o);
+
+	if (!j->o->gate)
+		return 0;
+	if (!S_ISREG(j->st.st_mode))
+		want[0].space = gate_round(j->o, 1);
+	else if (j->want == COPYUP_DATA)
+		want[0].space = datafill_space(j->o, &j->v, j->st.st_size);
+	parent.inode = itable_get_index(j->o->inodes, j->v.parent);
+	if (!parent.inode || !gate_owner(j->o, parent.inode, &want[1].owner))
+		want[1].space = 0;
+	return gate_enter(p, want, 2);
+}
+
 static int from_below(struct job *j)
 {
 	_cleanup_close_ int fd = -1;
+	GATE_PASS(pass, j->o);
 	bool links;
 	int r = open_source(j);
 
+	if (r == 0)
+		r = ask(j, &pass);
 	if (r < 0)
 		return r;
 	links = !S_ISDIR(j->st.st_mode) && j->st.st_nlink > 1 &&
@@ -363,7 +396,7 @@ static int from_below(struct job *j)
 /* Metadata is upper's, data below: bring the data. */
 static int bring_data(struct job *j)
 {
-	int r = datafill(j->o, &j->v, j->want == COPYUP_EMPTY);
+	int r = datafill(j->o, j->inode, &j->v, j->want == COPYUP_EMPTY);
 
 	if (r < 0)
 		return r;
@@ -457,6 +490,7 @@ int copyup_keep_found(struct overlay *o, struct inode *i)
 	_cleanup_free_ char *path = NULL;
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
+	GATE_PASS(pass, o);
 	ssize_t n;
 	int r;
 
@@ -469,7 +503,11 @@ int copyup_keep_found(struct overlay *o, struct inode *i)
 	n = xattrs_private_get(fd, XATTRS_REDIRECT, NULL, 0);
 	if (n != -ENODATA)
 		return n < 0 ? (int)n : 0;
-	r = lowerpath_of(o, i, &path);
+	r = gate_watch(&pass, i, fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
+	if (r == 0)
+		r = lowerpath_of(o, i, &path);
 	return r < 0 ? r
 		     : xattrs_private_set(fd, XATTRS_REDIRECT, path,
 					  strlen(path));
@@ -479,12 +517,17 @@ int copyup_mark_impure(struct overlay *o, struct inode *dir)
 {
 	struct itable_view v;
 	OVERLAY_DIR(d, o);
+	GATE_PASS(pass, o);
 	int r;
 
 	if (itable_flags(o->inodes, dir) & INODE_IMPURE)
 		return 0;
 	itable_view(o->inodes, dir, &v);
 	r = overlay_upper_dir(o, &v, &d.ent);
+	if (r == 0)
+		r = gate_watch(&pass, dir, d.ent->fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
 	if (r == 0)
 		r = xattrs_private_set(d.ent->fd, XATTRS_IMPURE, "y", 1);
 	if (r < 0)
@@ -571,6 +614,8 @@ int copyup_settle(struct overlay *o, struct inode *i)
 			r = find_ref(o, fd, &up);
 		if (r == 0)
 			r = adopt(o, i, &up, &rec);
+		if (r == 0)
+			gate_born(o, i, fd);
 		dirlayer_ref_close(&up);
 	}
 	if (r < 0 && r != -ENOENT)

@@ -13,6 +13,7 @@
 #include "fs/base/log.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
+#include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/names.h"
 #include "fs/override.h"
@@ -157,6 +158,7 @@ static int commit(struct names_dir *d, const char *name, int fd,
 {
 	struct layer *up = upper_layer(d->o->upper);
 	struct attr_shape shape;
+	struct stat disk;
 	LOOKUP(l);
 	int r;
 
@@ -172,6 +174,7 @@ static int commit(struct names_dir *d, const char *name, int fd,
 		r = override(d, name, spec, &l.st);
 	if (r < 0)
 		return r;
+	disk = l.st;
 	l.ino = layer_ino(up, l.st.st_ino);
 	l.flags = INODE_UPPER;
 	/* The first write will ask for capabilities. */
@@ -182,7 +185,41 @@ static int commit(struct names_dir *d, const char *name, int fd,
 	shape = (struct attr_shape){ .ino = l.ino, .flags = l.flags };
 	attr_shape(d->o, &shape, &l.st);
 	out->st = l.st;
-	return lookup_intern(d->o, &l, d->inode, name, &out->inode);
+	r = lookup_intern(d->o, &l, d->inode, name, &out->inode);
+	if (r == 0)
+		gate_born_as(d->o, out->inode, &disk);
+	return r;
+}
+
+/*
+ * Ask for it; what our predecessor made was granted. With a name its directory
+ * may grow, too.
+ */
+static int ask(struct gate_pass *p, struct names_dir *d,
+	       const struct create_spec *spec, bool named)
+{
+	struct charge_want want[2] = {
+		{ .owner = { spec->uid, spec->gid }, .inodes = 1 },
+		{ .space = gate_name_space(d->o) },
+	};
+	struct stat dir;
+	int r;
+
+	if (!d->o->gate)
+		return 0;
+	r = fdio_stat(d->ent->fd, &dir);
+	if (r == 0 && named)
+		r = gate_watch(p, d->inode, d->ent->fd);
+	if (r < 0)
+		return r;
+	gate_owner(d->o, d->inode, &want[1].owner);
+	if (dir.st_mode & S_ISGID)
+		want[0].owner.gid = dir.st_gid;
+	if (S_ISDIR(spec->mode) || S_ISLNK(spec->mode))
+		want[0].space = gate_round(d->o, 1);
+	if (named && slot_before(SLOT_VACANT))
+		return gate_enter(p, NULL, 0);
+	return gate_enter(p, want, named ? 2 : 1);
 }
 
 /* Nobody was told of it: the name is as it was. */
@@ -208,12 +245,15 @@ int create(struct overlay *o, struct inode *parent, const char *name,
 	_cleanup_close_ int fd = -1;
 	struct create_spec disk = { .mode = 0 };
 	NAMES_DIR(d);
+	GATE_PASS(pass, o);
 	int r = names_check(o, name);
 
 	if (r == 0)
 		r = to_disk(o, spec, &disk);
 	if (r == 0)
 		r = names_dir_begin(&d, o, parent);
+	if (r == 0)
+		r = ask(&pass, &d, &disk, true);
 	if (r != 0)
 		return r;
 
@@ -242,12 +282,15 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 	struct create_spec disk = { .mode = 0 };
 	struct creds saved;
 	NAMES_DIR(d);
+	GATE_PASS(pass, o);
 	int r = names_check(o, "");
 
 	if (r == 0)
 		r = to_disk(o, spec, &disk);
 	if (r == 0)
 		r = names_dir_begin(&d, o, parent);
+	if (r == 0)
+		r = ask(&pass, &d, &disk, false);
 	if (r != 0)
 		return r;
 	creds_enter(&saved, disk.uid, disk.gid, disk.umask);
@@ -269,6 +312,7 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 	itableset_flags_locked(o->inodes, res.inode, INODE_UNLINKED, 0);
 	itableset_pin_locked(o->inodes, res.inode, TAKE_FD(pin));
 	lock_release(&res.inode->lock);
+	gate_doom(o, res.inode, true);
 	res.st.st_nlink = 0;
 	res.fd = TAKE_FD(fd);
 	*out = res;

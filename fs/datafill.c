@@ -9,6 +9,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/copydata.h"
+#include "fs/gate.h"
 #include "fs/xattrs.h"
 
 /*
@@ -28,6 +29,24 @@ int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
 	l = overlay_layer(o, &low);
 	data = l->ops->open(l, &low, O_RDONLY);
 	return data < 0 ? data : copydata(data, fd, size);
+}
+
+uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
+			off_t size)
+{
+	uint64_t whole = gate_round(o, (uint64_t)size), has;
+	struct stat st;
+	struct layer *l;
+	struct ref low;
+
+	if (v->n_lower == 0)
+		return whole;
+	itable_view_data(v, &low);
+	l = overlay_layer(o, &low);
+	if (l->ops->stat(l, &low, &st) < 0)
+		return whole;
+	has = gate_round(o, (uint64_t)st.st_blocks * 512);
+	return has < whole ? has : whole;
 }
 
 static int put_times(int fd, const struct stat *st)
@@ -86,15 +105,25 @@ static void undo(int fd, const struct stat *up)
 			  strerror(-size), strerror(-times), strerror(-mark));
 }
 
-int datafill(struct overlay *o, const struct itable_view *v, bool empty)
+int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
+	     bool empty)
 {
 	_cleanup_close_ int fd = attr_open_meta(o, v, O_RDWR);
+	struct charge_want want = { .space = 0 };
+	GATE_PASS(pass, o);
 	struct stat up;
 	int r;
 
 	if (fd < 0)
 		return fd;
 	r = fdio_stat(fd, &up);
+	if (r == 0)
+		r = gate_watch(&pass, i, fd);
+	if (r == 0 && o->gate) {
+		want.owner = (struct charge_owner){ up.st_uid, up.st_gid };
+		want.space = datafill_space(o, v, up.st_size);
+		r = gate_enter(&pass, &want, empty ? 0 : 1);
+	}
 	if (r < 0)
 		return r;
 	if (empty)

@@ -12,13 +12,18 @@ int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
 		  off_t size);
 
 /*
- * Bring the data of the view's inode up, or with `empty` none, and take its
+ * Bring the data of the inode, as in its view, up, or with `empty` none, and take its
  * marks away; its times stay, but for one that is emptied. One that fails is
  * as it was: -ENOSPC, -EDQUOT, -EIO and so on; when only the last sync of
  * fsync=strict failed, it has its data nevertheless (one that is emptied does
  * not fail then: that is seen). The caller holds off others and tells the
  * table.
  */
-int datafill(struct overlay *o, const struct itable_view *v, bool empty);
+int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
+	     bool empty);
+
+/* Bytes that the data of a file of `size` bytes will take in upper at most. */
+uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
+			off_t size);
 
 #endif

@@ -11,6 +11,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/gate.h"
 #include "fs/meta.h"
 #include "fs/override.h"
 #include "fs/slot.h"
@@ -169,6 +170,21 @@ static int set_once(int fd, const char *disk, const char *value, size_t size,
 	return r == -EEXIST && again ? 0 : r;
 }
 
+/* It may get a block of its own. */
+static int ask(struct gate_pass *p, struct inode *i, int fd, size_t size)
+{
+	struct charge_want want = { .space = 0 };
+	int r = gate_watch(p, i, fd);
+
+	if (r < 0 || !p->o->gate)
+		return r;
+	if (!gate_fs(p->o->gate)->xattr_block)
+		return gate_enter(p, NULL, 0);
+	want.space = gate_round(p->o, size ? size : 1);
+	gate_owner(p->o, i, &want.owner);
+	return gate_enter(p, &want, 1);
+}
+
 int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	       const struct exattr_value *value)
 {
@@ -176,6 +192,7 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	const char *disk = xattrs_to_disk(name, mapped);
 	_cleanup_free_ char *copy = NULL;
 	_cleanup_close_ int fd = -1;
+	GATE_PASS(pass, o);
 	uint32_t type;
 	ssize_t n;
 	int r = refuse(o, name);
@@ -193,8 +210,9 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	if (r < 0)
 		return r;
 	fd = open_meta(o, i, &type);
-	if (fd < 0)
-		return fd;
+	r = fd < 0 ? fd : ask(&pass, i, fd, (size_t)n);
+	if (r < 0)
+		return r;
 	change_not_plain(o, i);
 	/* That it is gone does no harm if the rest fails. */
 	r = value->kill_sgid ? drop_sgid(fd) : 0;
@@ -206,6 +224,7 @@ int exattr_remove(struct overlay *o, struct inode *i, const char *name)
 	char mapped[XATTRS_NAME_MAX];
 	const char *disk = xattrs_to_disk(name, mapped);
 	_cleanup_close_ int fd = -1;
+	GATE_PASS(pass, o);
 	uint32_t type;
 	ssize_t n = refuse(o, name);
 	int r;
@@ -225,5 +244,8 @@ int exattr_remove(struct overlay *o, struct inode *i, const char *name)
 	if (r < 0)
 		return r;
 	fd = open_meta(o, i, &type);
-	return fd < 0 ? fd : xattrio_remove(fd, disk);
+	r = fd < 0 ? fd : gate_watch(&pass, i, fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
+	return r < 0 ? r : xattrio_remove(fd, disk);
 }

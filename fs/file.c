@@ -12,6 +12,8 @@
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
 #include "fs/filesync.h"
+#include "fs/gate.h"
+#include "fs/gatefile.h"
 #include "fs/htable.h"
 #include "fs/iomode.h"
 #include "fs/itableset.h"
@@ -81,13 +83,14 @@ static int find_plain(struct overlay *o, struct inode *i, int flags,
 /* Opening. */
 
 static enum iomode choose(const struct overlay *o, const struct inode *i,
-			  const struct itable_view *v)
+			  const struct itable_view *v, bool seen)
 {
 	struct iomode_state s = {
 		.available = backing_available(o->backing),
 		.program = v->flags & INODE_PROGRAM,
 		.upper = data_is_upper(v),
 		.pass_lower = v->flags & INODE_PASS_LOWER,
+		.seen = seen,
 		.n_cached = i->n_cached,
 		.n_pass = i->n_pass,
 	};
@@ -136,9 +139,16 @@ static void release_mode(struct overlay *o, struct inode *i, bool pass)
 		backing_idle(o, i);
 }
 
+/* How a file is opened. */
+struct opening {
+	int fd;	   /* of its data, or -1 */
+	bool seen; /* its writes must come to us */
+	bool both; /* and reading too, by a cache */
+};
+
 /* Count it in, by the mode that goes with what is open. */
-static int enter_mode(struct overlay *o, struct inode *i, int fd,
-		      struct file_opened *out)
+static int enter_mode(struct overlay *o, struct inode *i,
+		      const struct opening *w, struct file_opened *out)
 {
 	struct itable_view v;
 	enum iomode mode;
@@ -146,9 +156,9 @@ static int enter_mode(struct overlay *o, struct inode *i, int fd,
 
 	lock_acquire(&i->lock);
 	itable_view_locked(o->inodes, i, &v);
-	mode = choose(o, i, &v);
+	mode = choose(o, i, &v, w->both);
 	if (mode == IOMODE_PASS) {
-		id = backing_for(o, i, &v, fd);
+		id = backing_for(o, i, &v, w->fd);
 		if (id < 0 && i->n_pass > 0) {
 			lock_release(&i->lock);
 			return id;
@@ -171,24 +181,26 @@ static int enter_mode(struct overlay *o, struct inode *i, int fd,
 	}
 	lock_release(&i->lock);
 	out->backing_id = mode == IOMODE_PASS ? id : 0;
+	out->direct = out->backing_id > 0 && w->seen;
 	return 0;
 }
 
-static int enter(struct overlay *o, struct inode *i, int flags, int fd,
-		 struct file_opened *out)
+/* w->fd is taken in every case. */
+static int enter(struct overlay *o, struct inode *i, int flags,
+		 const struct opening *w, struct file_opened *out)
 {
 	struct file_opened res = { .fh = 0 };
 	struct handle h = { .flags = (uint32_t)flags };
-	int r = enter_mode(o, i, fd, &res);
+	int r = enter_mode(o, i, w, &res);
 
 	if (r < 0) {
-		if (fd >= 0)
-			close(fd);
+		if (w->fd >= 0)
+			close(w->fd);
 		return r;
 	}
 	h.nodeid = itable_nodeid(o->inodes, i);
 	h.pass = res.backing_id > 0;
-	res.fh = htable_add(o->handles, &h, fd);
+	res.fh = htable_add(o->handles, &h, w->fd);
 	if (!res.fh) {
 		release_mode(o, i, h.pass);
 		return -ENFILE;
@@ -217,10 +229,48 @@ static int open_to_truncate(struct overlay *o, struct inode *i)
 	return attr_open_meta(o, &v, O_WRONLY);
 }
 
+/*
+ * Who has a limit writes through us: by passthrough nobody would look. What
+ * has none is counted from here on, and when it is closed.
+ */
+static int ask_limits(struct overlay *o, struct inode *i, int flags,
+		      struct opening *w)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	int r;
+
+	if (!o->gate)
+		return 0;
+	itable_view(o->inodes, i, &v);
+	fd = attr_open_meta(o, &v, O_PATH);
+	r = fd < 0 ? fd : gate_know(o, i, fd);
+	if (r == 0 && gate_is_limited(o, i)) {
+		w->seen = true;
+		w->both = (flags & O_ACCMODE) == O_RDWR;
+	}
+	return r;
+}
+
+/*
+ * Others have it open by passthrough, so must this one: what it maps into
+ * memory is written past us. Not into holes, then.
+ */
+static int fill(struct overlay *o, struct inode *i, struct file_opened *out)
+{
+	int fd = file_fd(o, out->fh);
+	int r = fd < 0 ? fd : gatefile_fill(o, i, fd);
+
+	if (r < 0)
+		file_release(o, out->fh);
+	return r;
+}
+
 int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 	      struct file_opened *out)
 {
 	bool write = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+	struct opening w = { .fd = -1 };
 	_cleanup_close_ int fd = -1;
 	bool plain = true;
 	int r = 0;
@@ -236,32 +286,57 @@ int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 	}
 	if (r == 0 && write)
 		r = filesync_settle(o, i, flags);
+	w.seen = !plain;
+	if (r == 0 && write)
+		r = ask_limits(o, i, flags, &w);
 	if (r == 0)
-		r = enter(o, i, flags, -1, out);
-	if (r == 0)
-		out->direct = !plain && out->backing_id > 0;
+		r = enter(o, i, flags, &w, out);
+	if (r == 0 && out->direct && w.both)
+		r = fill(o, i, out);
 	return r;
 }
 
 int file_adopt(struct overlay *o, struct inode *i, int flags, int fd,
 	       struct file_opened *out)
 {
-	return enter(o, i, flags, fd, out);
+	struct opening w = { .fd = fd, .seen = gate_is_limited(o, i) };
+
+	w.both = w.seen && (flags & O_ACCMODE) == O_RDWR;
+
+	return enter(o, i, flags, &w, out);
+}
+
+/* What was written by passthrough, or has changed since it was written. */
+static void count(struct overlay *o, struct inode *i)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+
+	if (!o->gate)
+		return;
+	itable_view(o->inodes, i, &v);
+	fd = attr_open_meta(o, &v, O_PATH);
+	if (fd >= 0)
+		gate_settle(o, i, fd);
 }
 
 void file_release(struct overlay *o, uint64_t fh)
 {
 	struct handle *h = htable_get(o->handles, fh);
 	OVERLAY_PIN(p, o);
-	bool pass;
+	bool pass, wrote;
 
 	if (!h)
 		return;
 	pass = h->pass;
+	wrote = (h->flags & O_ACCMODE) != O_RDONLY;
 	p.inode = itable_get(o->inodes, h->nodeid);
 	htable_remove(o->handles, fh);
-	if (p.inode)
-		release_mode(o, p.inode, pass);
+	if (!p.inode)
+		return;
+	release_mode(o, p.inode, pass);
+	if (wrote)
+		count(o, p.inode);
 }
 
 /* The descriptor behind a handle. */
@@ -347,12 +422,28 @@ ssize_t file_read(struct overlay *o, uint64_t fh, void *buf, size_t size,
 	return fd < 0 ? fd : fdio_pread_full(fd, buf, size, off);
 }
 
+/* What a handle writes to: its descriptor and, for the quota, its inode. */
+static int target_of(struct overlay *o, uint64_t fh, struct overlay_pin *p)
+{
+	struct handle *h = htable_get(o->handles, fh);
+
+	if (!h)
+		return -EBADF;
+	if (o->gate) {
+		p->inode = itable_get(o->inodes, h->nodeid);
+		if (!p->inode)
+			return -ESTALE;
+	}
+	return fd_of(o, h);
+}
+
 ssize_t file_write(struct overlay *o, uint64_t fh, const void *buf, size_t size,
 		   off_t off)
 {
-	int fd = file_fd(o, fh);
+	OVERLAY_PIN(p, o);
+	int fd = target_of(o, fh, &p);
 
-	return fd < 0 ? fd : fdio_pwrite_full(fd, buf, size, off);
+	return fd < 0 ? fd : gatefile_write(o, p.inode, fd, buf, size, off);
 }
 
 int file_kill_priv(struct overlay *o, struct inode *i, uint64_t fh)
@@ -389,11 +480,10 @@ int file_fsync(struct overlay *o, uint64_t fh, bool datasync)
 int file_fallocate(struct overlay *o, uint64_t fh, int mode, off_t off,
 		   off_t len)
 {
-	int fd = file_fd(o, fh);
+	OVERLAY_PIN(p, o);
+	int fd = target_of(o, fh, &p);
 
-	if (fd < 0)
-		return fd;
-	return fallocate(fd, mode, off, len) < 0 ? -errno : 0;
+	return fd < 0 ? fd : gatefile_fallocate(o, p.inode, fd, mode, off, len);
 }
 
 off_t file_lseek(struct overlay *o, uint64_t fh, off_t off, int whence)
@@ -410,11 +500,14 @@ off_t file_lseek(struct overlay *o, uint64_t fh, off_t off, int whence)
 ssize_t file_copy_range(struct overlay *o, uint64_t from, off_t off_from,
 			uint64_t to, off_t off_to, size_t len)
 {
-	int in = file_fd(o, from), out = file_fd(o, to);
-	ssize_t n;
+	OVERLAY_PIN(p, o);
+	struct gatefile_copy c = { .in = file_fd(o, from),
+				   .out = target_of(o, to, &p),
+				   .off_in = off_from,
+				   .off_out = off_to,
+				   .len = len };
 
-	if (in < 0 || out < 0)
-		return in < 0 ? in : out;
-	n = copy_file_range(in, &off_from, out, &off_to, len, 0);
-	return n < 0 ? -errno : n;
+	if (c.in < 0 || c.out < 0)
+		return c.in < 0 ? c.in : c.out;
+	return gatefile_copy(o, p.inode, &c);
 }

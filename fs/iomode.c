@@ -8,5 +8,7 @@ enum iomode iomode_choose(const struct iomode_state *s)
 	if (s->n_pass > 0)
 		return s->pass_lower == !s->upper ? IOMODE_PASS
 						  : IOMODE_CONFLICT;
+	if (s->seen && s->upper)
+		return IOMODE_CACHED;
 	return s->upper || s->program ? IOMODE_PASS : IOMODE_CACHED;
 }

@@ -17,7 +17,8 @@
  *   nothing		lower, program	passthrough (one page cache for all)
  *   nothing		lower, other	cached (sees a later first write)
  *
- * and cached, always, where there is no passthrough.
+ * and cached, always, where there is no passthrough. Upper's data that is read
+ * and written, and whose writes we must see, is cached if nothing is open.
  */
 #include <stdbool.h>
 
@@ -27,6 +28,7 @@ struct iomode_state {
 	bool available;	   /* passthrough works on this mount */
 	bool program;	   /* the inode lies in a program tree */
 	bool upper;	   /* its data is in upper */
+	bool seen;	   /* read and written, and we must see the writes */
 	bool pass_lower;   /* the passthrough files have the lower's data */
 	unsigned n_cached; /* open files by mode */
 	unsigned n_pass;

@@ -7,6 +7,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
+#include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/names.h"
 
@@ -26,6 +27,15 @@ static int link_over(struct names_dir *d, int fd, const char *name)
 	return r;
 }
 
+/* The directory may grow. */
+static int ask(struct gate_pass *p, struct inode *parent)
+{
+	struct charge_want want = { .space = gate_name_space(p->o) };
+
+	gate_owner(p->o, parent, &want.owner);
+	return gate_enter(p, &want, 1);
+}
+
 static void commit(struct names_dir *d, struct inode *i, const char *name)
 {
 	struct itable *t = d->o->inodes;
@@ -35,6 +45,7 @@ static void commit(struct names_dir *d, struct inode *i, const char *name)
 		itableset_flags_locked(t, i, 0, INODE_UNLINKED);
 		itableset_pin_locked(t, i, -1);
 		lock_release(&i->lock);
+		gate_doom(d->o, i, false);
 	}
 	names_moved(d, i, name);
 	dirsnap_changed(d->o, d->inode);
@@ -46,6 +57,7 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
 	NAMES_DIR(d);
+	GATE_PASS(pass, o);
 	int r = names_check(o, name);
 	bool over;
 
@@ -55,6 +67,8 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 		r = copyup_keep_found(o, i);
 	if (r == 0)
 		r = names_dir_begin(&d, o, parent);
+	if (r == 0)
+		r = gate_watch(&pass, parent, d.ent->fd);
 	if (r == 0)
 		r = names_vacancy(&d, name);
 	if (r == -EEXIST && slot_before(SLOT_VACANT)) {
@@ -75,6 +89,9 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 			return impure;
 	}
 	over = r > 0;
+	r = ask(&pass, parent);
+	if (r < 0)
+		return r;
 	/* Nothing may fail after the effect. */
 	r = attr_of_fd(o, &v, fd, st);
 	if (r < 0)

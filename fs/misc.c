@@ -10,6 +10,7 @@
 #include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
+#include "fs/gate.h"
 #include "fs/meta.h"
 
 /* The inode flags that chattr and lsattr know, and who changes what. */
@@ -99,12 +100,53 @@ int misc_readlink(struct overlay *o, struct inode *i, char *buf, size_t size)
 	return 0;
 }
 
+/*
+ * A container's disk is as large as its soft limit; when the host's has less
+ * than is free of that, it looks smaller, never fuller.
+ */
+static void shrink(uint64_t *total, uint64_t *avail, uint64_t host,
+		   const struct limit *l)
+{
+	uint64_t top = l->soft ? l->soft : l->hard, has, missing;
+
+	if (!top)
+		return;
+	has = top > l->usage ? top - l->usage : 0;
+	missing = has > host ? has - host : 0;
+	*avail = has - missing;
+	*total = top - missing;
+}
+
+static void statfs_quota(struct overlay *o, struct statvfs *f)
+{
+	struct ledger *l = gate_ledger(o->gate);
+	uint64_t total = f->f_blocks * f->f_frsize, bavail;
+	uint64_t bfree = f->f_bfree * f->f_frsize;
+	uint64_t files = f->f_files, ffree = f->f_ffree;
+	struct limit_rec r;
+
+	if (!ledger_enforces(l, LEDGER_CONTAINER))
+		return;
+	ledger_get(l, LEDGER_CONTAINER, 0, &r);
+	bavail = f->f_bavail * f->f_frsize;
+	shrink(&total, &bfree, bfree, &r.of[LIMIT_SPACE]);
+	shrink(&files, &ffree, ffree, &r.of[LIMIT_INODES]);
+	f->f_blocks = total / f->f_frsize;
+	f->f_bfree = bfree / f->f_frsize;
+	f->f_bavail = (bavail < bfree ? bavail : bfree) / f->f_frsize;
+	f->f_files = files;
+	f->f_ffree = ffree;
+	f->f_favail = f->f_favail < ffree ? f->f_favail : ffree;
+}
+
 int misc_statfs(struct overlay *o, struct statvfs *out)
 {
 	struct layer *l = o->layers[o->upper ? REF_UPPER : 1];
 
 	if (fstatvfs(l->ops->rootfd(l), out) < 0)
 		return -errno;
+	if (o->gate)
+		statfs_quota(o, out);
 	if (!o->upper)
 		out->f_bfree = out->f_bavail = out->f_ffree = out->f_favail = 0;
 	return 0;

@@ -11,6 +11,7 @@
 #include "fs/copyup.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
+#include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/xattrs.h"
 
@@ -88,6 +89,7 @@ int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 	const struct slot_note *before = slot_before(SLOT_LINK_UP);
 	enum names_state state;
 	int r = names_state(d, name, &state);
+	GATE_PASS(pass, d->o);
 	bool there = r == 0 &&
 		     (state == NAMES_FILE || state == NAMES_DIR_THERE);
 
@@ -98,6 +100,10 @@ int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 	if (fd < 0)
 		return fd;
 	r = copyup_mark_impure(d->o, d->inode);
+	if (r == 0)
+		r = gate_watch(&pass, i, fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
 	if (r == 0)
 		r = xattrs_record_get(fd, &rec);
 	if (r <= 0)
@@ -183,6 +189,7 @@ int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 		vi->pin = attr_open_meta(d->o, &vi->v, O_PATH);
 		if (vi->pin < 0)
 			return vi->pin;
+		return gate_know(d->o, vi->inode, vi->pin);
 	}
 	return 0;
 }
@@ -241,6 +248,7 @@ void names_victim_gone(struct names_victim *vi)
 	lock_release(&vi->inode->lock);
 	if (!last)
 		return;
+	gate_doom(vi->o, vi->inode, true);
 	if (S_ISDIR(vi->v.type)) {
 		if (vi->v.flags & INODE_UPPER)
 			fdcache_drop(vi->o->fds, &vi->v.upper);

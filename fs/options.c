@@ -331,6 +331,8 @@ void options_free(struct options *o)
 	optvalue_free_list(o->lower, o->n_lower);
 	optvalue_free_list(o->template, o->n_template);
 	free(o->store);
+	free(o->quota);
+	free(o->quota_id);
 	optvalue_free_list(o->unknown, o->n_unknown);
 	free(o->upper);
 	free(o->work);
@@ -366,6 +368,10 @@ const char *options_usage(void)
 	       "  store=DIR              $VEFS_ROOT or /var/lib/vefs\n"
 	       "  upperdir=DIR           takes all changes; none: read-only\n"
 	       "  workdir=DIR            with upperdir, on its filesystem\n"
+	       "  quota=FILE             with upperdir: limits and usage, kept\n"
+	       "                         in FILE (made if missing)\n"
+	       "  quota-check=before|background  count what is there, if need\n"
+	       "                         be, before the mount, or after\n"
 	       "                         (in names: \\: \\, \\\\ for : , \\)\n"
 	       "\n"
 	       "Owners and rights:\n"

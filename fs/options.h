@@ -66,12 +66,14 @@ struct options {
 	size_t n_lower;
 	char **template; /* below them, NAME[:VERSION]; owned; n_template */
 	size_t n_template;
-	char *store;   /* where templates are; NULL: options_store() */
-	char *upper;   /* NULL: read-only mount */
-	char *work;    /* NULL exactly when upper is */
-	char *target;  /* the mount point, as given */
-	char *source;  /* fsname=, source=, positional, "vefs": first wins */
-	char *subtype; /* subtype=, -t fuse.NAME, "vefs": first wins */
+	char *store;	/* where templates are; NULL: options_store() */
+	char *upper;	/* NULL: read-only mount */
+	char *work;	/* NULL exactly when upper is */
+	char *quota;	/* the quota's file; NULL: none */
+	char *quota_id; /* whose it is; NULL: nobody's in particular */
+	char *target;	/* the mount point, as given */
+	char *source;	/* fsname=, source=, positional, "vefs": first wins */
+	char *subtype;	/* subtype=, -t fuse.NAME, "vefs": first wins */
 	/*
 	 * Program trees, ':'-separated, absolute, without empty, "." and ".."
 	 * parts or a slash at the end; NULL: the default; "": none.
@@ -82,10 +84,11 @@ struct options {
 	uint32_t squash_uid, squash_gid; /* OPTIONS_NOID: off */
 	enum options_fsync fsync;
 	double timeout; /* seconds for entries and attributes; <0: forever */
-	unsigned busy_poll;   /* longest busy wait in us; 0 = off */
-	unsigned threads;     /* 0: min(4, CPUs) */
-	unsigned crash_limit; /* deaths in a row without an answer */
-	bool readonly;	      /* ro, or no upperdir */
+	unsigned busy_poll;    /* longest busy wait in us; 0 = off */
+	unsigned threads;      /* 0: min(4, CPUs) */
+	unsigned crash_limit;  /* deaths in a row without an answer */
+	bool quota_background; /* count after the mount, not before */
+	bool readonly;	       /* ro, or no upperdir */
 	bool noacl, noxattrs;
 	bool suid, dev, exec; /* all true by default; nosuid nodev noexec */
 	bool noatime, allow_other, userxattr;

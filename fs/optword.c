@@ -348,6 +348,17 @@ static int take_threaded(struct optword_state *p, const struct word *w,
 	return bad_value(p, rc, w, value, NULL);
 }
 
+static int take_quota_check(struct optword_state *p, const struct word *w,
+			    const char *value)
+{
+	bool later = !strcmp(value, "background");
+
+	if (!later && strcmp(value, "before") != 0)
+		return bad_value(p, -EINVAL, w, value, NULL);
+	p->o.quota_background = later;
+	return 0;
+}
+
 static int take_xattr_permissions(struct optword_state *p, const struct word *w,
 				  const char *value)
 {
@@ -401,6 +412,9 @@ static const struct word words[] = {
 	{ "store", NEEDED, take_text, AT(o.store), "DIR" },
 	{ "upperdir", NEEDED, take_text, AT(o.upper), "DIR" },
 	{ "workdir", NEEDED, take_text, AT(o.work), "DIR" },
+	{ "quota", NEEDED, take_text, AT(o.quota), "FILE" },
+	{ "quota-id", NEEDED, take_text, AT(o.quota_id), "NAME" },
+	{ "quota-check", NEEDED, take_quota_check, 0, "before or =background" },
 	{ "mountpoint", NEEDED, take_text, AT(mountpoint), "DIR" },
 	{ "fsname", NEEDED, take_text, AT(fsname), "NAME" },
 	{ "source", NEEDED, take_text, AT(source), "NAME" },

@@ -39,6 +39,7 @@
 struct dirsnap_cache;
 struct htable;
 struct backing;
+struct gate;
 
 struct overlay {
 	struct itable *inodes;
@@ -46,6 +47,9 @@ struct overlay {
 	struct fdcache *fds;
 	struct backing *backing;
 	struct dirsnap_cache *listings;
+	struct gate *gate;		      /* NULL: no quota */
+	int quota_dir;			      /* where its file is */
+	bool quota_scan;		      /* usage is to be counted */
 	struct upper *upper;		      /* NULL: read-only */
 	struct layer *layers[OVERLAY_LAYERS]; /* by index; 0 is upper's */
 	unsigned n_layers;		      /* highest index + 1 */

@@ -3,11 +3,25 @@
 #define VEFS_FS_QUOTACTL_H
 
 /*
- * quotactl - the quota of a mount that is live: its worker answers commands
- * (quota/command.h) at a socket beside that of the keeper (control.h), and
- * keeps the file of the ledger up to date.
+ * quotactl - the quota of a mount that is live: a thread of its worker answers
+ * commands (quota/command.h) at a socket beside that of the keeper
+ * (control.h), keeps the file of the ledger up to date, and tells the log
+ * which limits are reached.
  */
 #include <stdio.h>
+
+#include "fs/overlay.h"
+#include "fs/state.h"
+
+struct quotactl;
+
+/* Begin; nothing to do without a quota. NULL and 0 then; or -errno. */
+int quotactl_start(struct quotactl **out, struct overlay *o, struct state *s);
+/*
+ * The mount is gone: write the ledger, as what can be relied on. NULL is
+ * fine. Nobody uses the overlay any more.
+ */
+void quotactl_stop(struct quotactl *q);
 
 /*
  * Ask the worker of the mount at `path`; the answer, to be read to its end, in

@@ -11,6 +11,7 @@
 #include "fs/base/log.h"
 #include "fs/copyup.h"
 #include "fs/fusewire.h"
+#include "fs/gate.h"
 #include "fs/htable.h"
 #include "fs/itablerecover.h"
 #include "fs/itableset.h"
@@ -157,6 +158,7 @@ static int recover_tables(struct overlay *o, struct slot_table *slots,
 
 	if (r < 0)
 		return r;
+	gate_recover(o);
 	slot_redo(slots, o);
 	htable_recover(o->handles, keep_handle, o);
 	itablerecover_drop(o->inodes);

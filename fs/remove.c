@@ -3,6 +3,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/dirsnap.h"
+#include "fs/gate.h"
 #include "fs/names.h"
 
 static int check(struct overlay *o, const struct names_victim *vi, bool is_dir)
@@ -54,8 +55,11 @@ static int attempt(struct names_dir *d, const char *name, bool is_dir)
 {
 	struct slot_note note = { .kind = SLOT_VICTIM };
 	NAMES_VICTIM(vi);
-	int r = done_before(d, name, &vi);
+	GATE_PASS(pass, d->o);
+	int r = gate_watch(&pass, d->inode, d->ent->fd);
 
+	if (r == 0)
+		r = done_before(d, name, &vi);
 	if (r == 0) {
 		r = names_victim_begin(&vi, d, name, true);
 		if (r == 0)
@@ -63,6 +67,7 @@ static int attempt(struct names_dir *d, const char *name, bool is_dir)
 		if (r == 0) {
 			names_victim_note(&vi, &note);
 			slot_note(&note);
+			gate_enter(&pass, NULL, 0);
 			r = effect(d, &vi, name, is_dir);
 		}
 	}
@@ -78,6 +83,7 @@ int remove_name(struct overlay *o, struct inode *parent, const char *name,
 		bool is_dir)
 {
 	NAMES_DIR(d);
+	GATE_FORCED();
 	int r = names_check(o, "");
 
 	if (r == 0)

@@ -11,6 +11,7 @@
 #include "fs/base/log.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
+#include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/lowerpath.h"
 #include "fs/names.h"
@@ -97,6 +98,7 @@ static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 {
 	_cleanup_free_ char *path = NULL;
 	OVERLAY_DIR(d, m->o);
+	GATE_PASS(pass, m->o);
 	int r;
 
 	if (!S_ISDIR(vi->v.type) || (vi->v.n_lower == 0 && !to_below))
@@ -104,6 +106,10 @@ static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 	if (vi->v.n_lower > 0 && !m->o->opts->redirect_dir)
 		return -EXDEV;
 	r = overlay_upper_dir(m->o, &vi->v, &d.ent);
+	if (r == 0)
+		r = gate_watch(&pass, vi->inode, d.ent->fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
 	if (r < 0)
 		return r;
 	if (vi->v.n_lower == 0)
@@ -360,7 +366,7 @@ static int done_before(struct move *m)
 	return r < 0 ? r : 1;
 }
 
-static int look_and_move(struct move *m)
+static int look_and_move(struct move *m, struct gate_pass *pass)
 {
 	int r = names_victim_begin(&m->src, m->from, m->spec->from, false);
 
@@ -373,6 +379,8 @@ static int look_and_move(struct move *m)
 	if (r == 0)
 		r = prepare(m);
 	if (r == 0)
+		r = gate_enter(pass, NULL, 0);
+	if (r == 0)
 		r = effect(m);
 	return r < 0 ? r : 1;
 }
@@ -383,12 +391,17 @@ static int attempt(struct overlay *o, const struct rename_spec *spec,
 	__attribute__((cleanup(move_end))) struct move m = {
 		.o = o, .spec = spec, .from = from, .to = to
 	};
+	GATE_PASS(pass, o);
 	int r;
 
 	m.src.pin = m.dst.pin = -1;
-	r = done_before(&m);
+	r = gate_watch(&pass, spec->from_dir, from->ent->fd);
 	if (r == 0)
-		r = look_and_move(&m);
+		r = gate_watch(&pass, spec->to_dir, to->ent->fd);
+	if (r == 0)
+		r = done_before(&m);
+	if (r == 0)
+		r = look_and_move(&m, &pass);
 	if (r <= 0)
 		return r;
 	commit(&m);

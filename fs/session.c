@@ -177,13 +177,17 @@ static void session_end(struct session *s)
 	int *const fds[] = { &s->state->fd,	    &s->state->fd_busy,
 			     &s->state->fd_ready,   &s->state->fd_signals,
 			     &s->state->fd_control, &s->state->fd_reply,
-			     &s->state->fd_log };
+			     &s->state->fd_log,	    &s->state->fd_quota };
 
 	if (s->mounted && umount2(s->state->target, MNT_DETACH) < 0 &&
 	    errno != EINVAL && errno != ENOENT)
 		log_warn("%s: %s", s->state->target, strerror(errno));
 	if (s->state->fd_control >= 0)
-		control_unlink(s->state->dev, s->state->control_ino);
+		control_unlink(s->state->dev, CONTROL_KEEPER,
+			       s->state->control_ino);
+	if (s->state->fd_quota >= 0)
+		control_unlink(s->state->dev, CONTROL_QUOTA,
+			       s->state->quota_ino);
 	stack_free(s->overlay);
 	slot_table_free(s->slots);
 	log_syslog(-1);
@@ -236,7 +240,10 @@ static void become_known(struct state *s)
 	s->program[n > 0 ? n : 0] = '\0';
 	s->fd_reply = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 	s->dev = device_of(s->target);
-	s->fd_control = control_listen(s->dev, &s->control_ino);
+	s->fd_control = control_listen(s->dev, CONTROL_KEEPER, &s->control_ino);
+	if (s->quota >= 0)
+		s->fd_quota =
+			control_listen(s->dev, CONTROL_QUOTA, &s->quota_ino);
 	if (s->fd_control < 0)
 		log_debug("no control socket: %s", strerror(-s->fd_control));
 }

@@ -42,6 +42,7 @@ struct slot_table {
 };
 
 static _Thread_local struct slot *current;
+static _Thread_local const struct slot *first;
 static _Thread_local struct slot_now *mine;
 static _Thread_local uint32_t mine_generation;
 
@@ -145,6 +146,7 @@ void slot_begin(struct slot_table *t, uint64_t unique, uint32_t opcode, int fd,
 	s->generation = atomic_load(&t->head->generation);
 	atomic_store(&s->state, SLOT_EXEC);
 	current = s;
+	first = t->slots;
 	CRASH_POINT(SLOT_EXEC);
 }
 
@@ -162,6 +164,11 @@ void slot_end(void)
 struct slot *slot_current(void)
 {
 	return current;
+}
+
+unsigned slot_index(const struct slot *s)
+{
+	return (unsigned)(s - first);
 }
 
 void slot_tell(uint64_t nodeid)

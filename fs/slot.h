@@ -96,6 +96,8 @@ void slot_begin(struct slot_table *t, uint64_t unique, uint32_t opcode, int fd,
 void slot_end(void);
 /* The current slot, NULL if none. */
 struct slot *slot_current(void);
+/* Which of the SLOT_MAX it is, the same in a process that takes over. */
+unsigned slot_index(const struct slot *s);
 
 /* What the answer will name; the slot_commit() before it is sent counts it. */
 void slot_tell(uint64_t nodeid);

@@ -11,8 +11,10 @@
 #include "fs/base/log.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
+#include "fs/gate.h"
 #include "fs/htable.h"
 #include "fs/lookup.h"
+#include "fs/quotafile.h"
 #include "fs/templatelayer.h"
 #include "fs/workdir.h"
 #include "fs/xattrs.h"
@@ -22,7 +24,8 @@
 
 static void on_gone(void *ctx, struct inode *i, int32_t backing)
 {
-	(void)i;
+	if (i)
+		gate_gone(ctx, i);
 	backing_gone(ctx, backing);
 }
 
@@ -59,6 +62,21 @@ static int open_upper(struct overlay *o, const struct state *from, char *err,
 	if (r == 0)
 		o->layers[REF_UPPER] = upper_layer(o->upper);
 	return r;
+}
+
+/* The ledger, from its file or from the one who kept it before. */
+static int open_quota(struct overlay *o, const struct state *from, char *err,
+		      size_t errlen)
+{
+	struct ledger *l;
+
+	if (!o->opts->quota || !o->upper)
+		return 0;
+	if (!from)
+		return quotafile_start(o, &o->quota_dir, &o->quota_scan, err,
+				       errlen);
+	l = ledger_new(from->quota, NULL);
+	return l ? gate_new(&o->gate, l, upper_workfd(o->upper)) : -ENOMEM;
 }
 
 static int too_many(const struct overlay *o, char *err, size_t errlen)
@@ -184,6 +202,8 @@ static int assemble(struct overlay **out, const struct options *opts,
 	if (r == 0)
 		r = open_upper(o, from, err, errlen);
 	if (r == 0)
+		r = open_quota(o, from, err, errlen);
+	if (r == 0)
 		r = open_lowers(o, from, err, errlen);
 	if (r == 0)
 		r = number_filesystems(o);
@@ -227,6 +247,11 @@ void stack_save(const struct overlay *o, struct state *s)
 	}
 	if (o->upper)
 		upper_fds(o->upper, s->dirs);
+	if (o->gate) {
+		s->quota = ledger_fd(gate_ledger(o->gate));
+		s->quota_dir = o->quota_dir;
+		s->quota_scan = o->quota_scan;
+	}
 }
 
 void stack_settle(struct overlay *o)
@@ -240,7 +265,7 @@ void stack_settle(struct overlay *o)
 
 int stack_begin(struct overlay *o)
 {
-	int r = 0;
+	int r = o->gate ? gate_begin(o->gate) : 0;
 
 	for (unsigned i = 1; i < o->n_layers && r == 0; i++) {
 		if (o->layers[i]->ops->begin)
@@ -262,6 +287,7 @@ void stack_free(struct overlay *o)
 			o->layers[i]->ops->free(o->layers[i]);
 	}
 	upper_free(o->upper);
+	gate_free(o->gate);
 	backing_free(o->backing);
 	free(o);
 }

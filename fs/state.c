@@ -4,14 +4,15 @@
 #include "fs/base/cleanup.h"
 #include "fs/htable.h"
 #include "fs/slot.h"
+#include "quota/ledger.h"
 
 #define STATE_BYTES                                                            \
 	((sizeof(struct state) + SHM_PAGE - 1) & ~(size_t)(SHM_PAGE - 1))
 
 uint32_t state_layout(void)
 {
-	return STATE_LAYOUT << 24 | SLOT_LAYOUT << 16 | HTABLE_LAYOUT << 8 |
-	       ITABLE_LAYOUT;
+	return (uint32_t)LEDGER_LAYOUT << 28 | STATE_LAYOUT << 24 |
+	       SLOT_LAYOUT << 16 | HTABLE_LAYOUT << 8 | ITABLE_LAYOUT;
 }
 
 int state_open(struct shm *mem, int fd)
@@ -28,7 +29,8 @@ int state_open(struct shm *mem, int fd)
 		s->magic = STATE_MAGIC;
 		s->layout = state_layout();
 		s->fd = s->fd_busy = s->fd_ready = s->fd_signals = -1;
-		s->fd_control = s->fd_reply = -1;
+		s->fd_control = s->fd_reply = s->fd_quota = -1;
+		s->quota = s->quota_dir = -1;
 	} else if (s->magic != STATE_MAGIC || s->layout != state_layout()) {
 		shm_free(&m);
 		return -EPROTO;

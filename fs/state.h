@@ -17,7 +17,7 @@
 #include "fs/itable.h"
 #include "fs/workdir.h"
 
-#define STATE_LAYOUT 1
+#define STATE_LAYOUT 2
 #define STATE_MAGIC 0x76654653u
 #define STATE_INIT_MAX 512u
 #define STATE_LOWERS 256u
@@ -31,21 +31,25 @@ struct state {
 	int32_t fd_signals; /* a signalfd, the keeper's */
 	int32_t fd_log;	    /* to the system's log; -1: none */
 	int32_t fd_control; /* control.h; -1: none */
+	int32_t fd_quota;   /* quotactl.h; -1: none */
 	int32_t fd_reply;   /* whom to tell when the next worker serves */
 	int32_t reply_wanted;
 	int32_t fd_floor; /* descriptors from here on are the workers' */
 	int32_t inodes[ITABLE_FDS], handles, slots; /* the tables' memfds */
+	int32_t quota;		      /* the ledger's; -1: no quota */
+	int32_t quota_dir;	      /* where its file is */
 	int32_t dirs[WORKDIR_FDS];    /* workdir.h; with an upper */
 	int32_t lowers[STATE_LOWERS]; /* roots of the lowers, by layer index */
 	int32_t pools[STATE_LOWERS];  /* of templates, else -1 */
 	uint32_t n_layers;
 	uint32_t userxattr; /* upper's marks are of the family user.* */
 	uint64_t dev;	    /* of the mount; 0: not known */
-	uint64_t control_ino;
+	uint64_t control_ino, quota_ino;
 	char target[PATH_MAX], program[PATH_MAX];
 	uint32_t init_len;
 	_Alignas(8) uint8_t init[STATE_INIT_MAX];
 	_Atomic uint32_t init_answered; /* the workers' */
+	_Atomic uint32_t quota_scan;	/* usage is to be counted */
 	_Atomic uint32_t ready; /* generation that serves; the workers' */
 	uint32_t generation;	/* of the newest worker */
 	uint32_t restarts;

@@ -18,6 +18,7 @@
 #include "fs/htable.h"
 #include "fs/itablerecover.h"
 #include "fs/loop.h"
+#include "fs/quotactl.h"
 #include "fs/recover.h"
 #include "fs/stack.h"
 
@@ -217,6 +218,7 @@ int worker_run(const struct worker_config *cfg)
 {
 	struct worker w = { .cfg = cfg };
 	uint32_t generation = cfg->state->generation;
+	struct quotactl *quota = NULL;
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGUSR2);
@@ -230,7 +232,12 @@ int worker_run(const struct worker_config *cfg)
 		CRASH_POINT(RECOVER_READY);
 		say_ready(cfg->state, generation);
 		cfg->live(cfg->ctx);
+		r = quotactl_start(&quota, cfg->o, cfg->state);
+	}
+	if (r == 0) {
 		r = serve(&w);
+		if (r == 0 || r == -ENODEV)
+			quotactl_stop(quota);
 	}
 	if (r < 0 && r != -ENODEV)
 		log_error("serving: %s", strerror(-r));

@@ -386,6 +386,34 @@ void charge_each_row(struct ledger *l, void (*fn)(void *ctx, uint32_t row),
 	}
 }
 
+struct doomed {
+	struct ledger *l;
+	void (*fn)(void *ctx, const struct charge *c);
+	void *ctx;
+};
+
+static void one_doomed(void *ctx, uint32_t row)
+{
+	const struct doomed *d = ctx;
+	struct charge c;
+	bool doomed;
+
+	lock_acquire(&d->l->lock);
+	doomed = d->l->rows[row].space & LEDGERPRIV_DOOMED;
+	lock_release(&d->l->lock);
+	if (doomed && charge_row(d->l, row, &c))
+		d->fn(d->ctx, &c);
+}
+
+void charge_each_doomed(struct ledger *l,
+			void (*fn)(void *ctx, const struct charge *c),
+			void *ctx)
+{
+	struct doomed d = { l, fn, ctx };
+
+	charge_each_row(l, one_doomed, &d);
+}
+
 static void count_row(void *ctx, uint32_t row)
 {
 	struct ledger *l = ctx;

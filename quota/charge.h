@@ -98,6 +98,11 @@ void charge_doom(struct ledger *l, uint32_t row, bool doomed);
 /* The row is free; what was doomed is counted no more. */
 void charge_forget(struct ledger *l, uint32_t row);
 
+/* Call `fn` with what each doomed row is charged with. */
+void charge_each_doomed(struct ledger *l,
+			void (*fn)(void *ctx, const struct charge *c),
+			void *ctx);
+
 /* Call `fn` for each row that is known. For who takes over. */
 void charge_each_row(struct ledger *l, void (*fn)(void *ctx, uint32_t row),
 		     void *ctx);

@@ -50,11 +50,16 @@ void ledgerpriv_end(struct ledger *l)
 {
 	struct ledger_event told[LEDGERPRIV_EVENTS];
 	unsigned n = l->n_events;
+	bool changed;
 
 	memcpy(told, l->events, n * sizeof(*told));
 	l->n_events = 0;
 	atomic_store_explicit(&l->head->journaled, 0, memory_order_release);
+	changed = l->armed;
+	l->armed = false;
 	lock_release(&l->lock);
+	if (changed)
+		l->on_change(l->change_ctx);
 	for (unsigned i = 0; i < n && l->on_event; i++)
 		l->on_event(l->event_ctx, &told[i]);
 }
@@ -361,6 +366,20 @@ void ledger_on_event(struct ledger *l,
 {
 	l->on_event = fn;
 	l->event_ctx = ctx;
+}
+
+void ledger_on_change(struct ledger *l, void (*fn)(void *ctx), void *ctx)
+{
+	l->on_change = fn;
+	l->change_ctx = ctx;
+	l->armed = fn != NULL;
+}
+
+void ledger_arm(struct ledger *l)
+{
+	lock_acquire(&l->lock);
+	l->armed = l->on_change != NULL;
+	lock_release(&l->lock);
 }
 
 /* Making. */

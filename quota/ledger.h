@@ -91,6 +91,13 @@ struct ledger_event {
 	} event;
 };
 
+/*
+ * `fn` is called once, without locks, at the next change; ledger_arm() makes
+ * it be called again. To be set before any other thread.
+ */
+void ledger_on_change(struct ledger *l, void (*fn)(void *ctx), void *ctx);
+void ledger_arm(struct ledger *l);
+
 /* Who is told, without locks held; set before any other thread. */
 void ledger_on_event(struct ledger *l,
 		     void (*fn)(void *ctx, const struct ledger_event *e),

@@ -72,6 +72,9 @@ struct ledger {
 	int64_t (*now)(void);
 	void (*on_event)(void *ctx, const struct ledger_event *e);
 	void *event_ctx;
+	void (*on_change)(void *ctx);
+	void *change_ctx;
+	bool armed;
 	unsigned n_events;
 	struct ledger_event events[LEDGERPRIV_EVENTS];
 };

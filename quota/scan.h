@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "quota/charge.h"
 #include "quota/ledger.h"
 #include "quota/footprint.h"
 
@@ -19,10 +20,10 @@ typedef int (*scan_owner_fn)(void *ctx, int dirfd, const char *name,
 			     struct stat *st);
 
 struct scan_config {
-	const int *roots; /* directories: upper, and work/index; borrowed */
-	unsigned n_roots; /* the second and later ones are not counted
+	const int *roots;    /* directories: upper, and work/index; borrowed */
+	unsigned n_roots;    /* the second and later ones are not counted
 			   * themselves, only what is in them */
-	unsigned threads; /* 0: one per CPU, four at most */
+	unsigned threads;    /* 0: one per CPU, four at most */
 	scan_owner_fn owner; /* changes st's owner; NULL: as it is */
 	void *ctx;
 };
@@ -42,6 +43,9 @@ void scan_each(const struct scan_result *r, scan_fn fn, void *ctx);
 
 /* The ledger's usage becomes what was counted. 0 or -ENOMEM. */
 int scan_apply(const struct scan_result *r, struct ledger *l);
+
+/* What the scan could not see: one inode of this owner. 0 or -ENOMEM. */
+int scan_add(struct scan_result *r, struct charge_owner owner, uint64_t space);
 
 /*
  * Call `fn` for each record in which the ledger differs, with what the ledger

@@ -40,7 +40,7 @@ static void set_up(void)
 static void listen_there(void)
 {
 	set_up();
-	listener = control_listen(dev, &ino);
+	listener = control_listen(dev, CONTROL_KEEPER, &ino);
 	ck_assert_int_ge(listener, 0);
 }
 
@@ -117,7 +117,7 @@ START_TEST(asked_and_answered)
 		ck_assert_str_eq(answer, "upgrade /a b/c");
 	}
 	ck_assert_uint_eq(unit_count_fds(), fds);
-	control_unlink(dev, ino);
+	control_unlink(dev, CONTROL_KEEPER, ino);
 	ck_assert_int_lt(access(name, F_OK), 0);
 	close(listener);
 }
@@ -139,7 +139,7 @@ START_TEST(nobody_listens)
 		      "the name of a dead one");
 	ck_assert_uint_eq(unit_count_fds(), fds);
 	/* Which the next one replaces. */
-	listener = control_listen(dev, &ino);
+	listener = control_listen(dev, CONTROL_KEEPER, &ino);
 	ck_assert_int_ge(listener, 0);
 	serve();
 	ck_assert_int_eq(control_ask(root, "x", answer), 0);
@@ -159,14 +159,14 @@ START_TEST(only_its_own_name_is_taken_away)
 	/* So that the next one has another number. */
 	snprintf(old, sizeof(old), "%s.old", name);
 	ck_assert_int_eq(rename(name, old), 0);
-	other = control_listen(dev, &second);
+	other = control_listen(dev, CONTROL_KEEPER, &second);
 	ck_assert_int_ge(other, 0);
 	ck_assert_uint_ne(first, second);
-	control_unlink(dev, first);
+	control_unlink(dev, CONTROL_KEEPER, first);
 	ck_assert_int_eq(access(name, F_OK), 0);
-	control_unlink(dev, second);
+	control_unlink(dev, CONTROL_KEEPER, second);
 	ck_assert_int_lt(access(name, F_OK), 0);
-	control_unlink(dev, second);
+	control_unlink(dev, CONTROL_KEEPER, second);
 	close(other);
 	close(listener);
 }
@@ -183,18 +183,18 @@ START_TEST(no_place_to_listen)
 	deep[0] = '/';
 	deep[sizeof(deep) - 1] = '\0';
 	setenv("VEFS_ROOT", deep, 1);
-	ck_assert_int_eq(control_listen(dev, &ino), -ENAMETOOLONG);
-	control_unlink(dev, 1);
+	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino), -ENAMETOOLONG);
+	control_unlink(dev, CONTROL_KEEPER, 1);
 	setenv("VEFS_ROOT", "/nowhere/at/all", 1);
-	ck_assert_int_eq(control_listen(dev, &ino), -ENOENT);
+	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino), -ENOENT);
 	setenv("VEFS_ROOT", "/dev/null", 1);
-	ck_assert_int_eq(control_listen(dev, &ino), -ENOTDIR);
+	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino), -ENOTDIR);
 	/* What cannot be removed is in the way. */
 	setenv("VEFS_ROOT", root, 1);
 	snprintf(deep, sizeof(deep), "%s/run", root);
 	ck_assert_int_eq(mkdir(deep, 0755), 0);
 	ck_assert_int_eq(mkdir(name, 0755), 0);
-	ck_assert_int_eq(control_listen(dev, &ino), -EADDRINUSE);
+	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino), -EADDRINUSE);
 	ck_assert_uint_eq(unit_count_fds(), fds);
 }
 END_TEST

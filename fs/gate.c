@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/gate.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/fdio.h"
+#include "fs/base/log.h"
+#include "fs/override.h"
+#include "fs/slot.h"
+
+/*
+ * `turn` is held for reading by every pass, once a thread, for writing by one
+ * that must be alone. A stripe's lock makes looking at an inode and counting what was seen
+ * one step: of two that changed it, the later look is counted last.
+ *
+ * Lock order: turn -> stripe -> the ledger's own. An inode's lock may be held
+ * when a stripe is taken, never the other way round.
+ *
+ * Crashes: an operation is done again by our successor, and counted at its
+ * end; what is counted is what the filesystem says, so counting twice does no
+ * harm. A new inode is counted once by the mark of its request.
+ */
+#define STRIPES 64u
+#define DYING_TRIES 40	     /* times DYING_PAUSE: 40 ms */
+#define DYING_PAUSE CLOCK_MS /* ns */
+
+struct gate {
+	struct ledger *ledger;
+	struct footprint_fs fs;
+	pthread_rwlock_t turn;
+	struct lock stripes[STRIPES];
+	_Atomic bool doomed; /* something was removed lately */
+};
+
+/* How deep this thread is inside; whether it is refused nothing. */
+static __thread unsigned depth, forced;
+
+/* Making. */
+
+static void make_turn(struct gate *g)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(
+		&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&g->turn, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
+int gate_new(struct gate **out, struct ledger *l, int upperfd)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+	int r = g ? footprint_fs(upperfd, &g->fs) : -ENOMEM;
+
+	if (r < 0) {
+		ledger_free(l);
+		free(g);
+		return r;
+	}
+	g->ledger = l;
+	make_turn(g);
+	*out = g;
+	return 0;
+}
+
+void gate_free(struct gate *g)
+{
+	if (!g)
+		return;
+	ledger_free(g->ledger);
+	pthread_rwlock_destroy(&g->turn);
+	free(g);
+}
+
+struct ledger *gate_ledger(const struct gate *g)
+{
+	return g->ledger;
+}
+
+const struct footprint_fs *gate_fs(const struct gate *g)
+{
+	return &g->fs;
+}
+
+int gate_begin(struct gate *g)
+{
+	make_turn(g);
+	memset(g->stripes, 0, sizeof(g->stripes));
+	return ledger_recover(g->ledger);
+}
+
+/* What an inode takes. */
+
+static struct lock *stripe(struct overlay *o, const struct inode *i)
+{
+	return &o->gate->stripes[itable_index(o->inodes, i) % STRIPES];
+}
+
+/* The row that goes with it; false: it has none. */
+static bool row_of(struct overlay *o, const struct inode *i, uint32_t *row)
+{
+	if (!o->gate || (itable_flags(o->inodes, i) & INODE_SPLIT))
+		return false;
+	*row = itable_index(o->inodes, i);
+	return true;
+}
+
+int gate_look(struct overlay *o, int fd, struct charge *out)
+{
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	if (r == 0 && o->opts->xattr_permissions)
+		r = override_read(fd, &st);
+	if (r < 0)
+		return r;
+	out->owner = (struct charge_owner){ st.st_uid, st.st_gid };
+	out->space = footprint_of(&o->gate->fs, &st, fd);
+	return 0;
+}
+
+int gate_know(struct overlay *o, struct inode *i, int fd)
+{
+	struct charge c;
+	uint32_t row;
+	int r = 0;
+
+	if (!row_of(o, i, &row) || charge_row(o->gate->ledger, row, &c))
+		return 0;
+	lock_acquire(stripe(o, i));
+	if (!charge_row(o->gate->ledger, row, &c)) {
+		r = gate_look(o, fd, &c);
+		if (r == 0)
+			charge_know(o->gate->ledger, row, &c);
+	}
+	lock_release(stripe(o, i));
+	return r;
+}
+
+static void not_counted(int r)
+{
+	if (r < 0)
+		log_error("a change is not in the quota: %s; 'vefs quota "
+			  "check --fix' sets it right",
+			  strerror(-r));
+}
+
+void gate_settle(struct overlay *o, struct inode *i, int fd)
+{
+	struct charge c;
+	uint32_t row;
+	int r;
+
+	if (!row_of(o, i, &row))
+		return;
+	lock_acquire(stripe(o, i));
+	r = gate_look(o, fd, &c);
+	if (r == 0)
+		r = charge_settle(o->gate->ledger, row, &c);
+	lock_release(stripe(o, i));
+	not_counted(r);
+}
+
+static void born(struct overlay *o, struct inode *i, const struct charge *c)
+{
+	const struct slot *s = slot_current();
+	uint32_t row;
+
+	if (!row_of(o, i, &row))
+		return;
+	not_counted(charge_born(o->gate->ledger, row, c,
+				s ? slot_index(s) : CHARGE_NO_MARK,
+				s ? s->unique : 0));
+}
+
+void gate_born(struct overlay *o, struct inode *i, int fd)
+{
+	struct charge c;
+	int r;
+
+	if (!o->gate)
+		return;
+	lock_acquire(stripe(o, i));
+	r = gate_look(o, fd, &c);
+	if (r == 0)
+		born(o, i, &c);
+	lock_release(stripe(o, i));
+	not_counted(r);
+}
+
+void gate_born_as(struct overlay *o, struct inode *i, const struct stat *st)
+{
+	struct charge c = { .owner = { st->st_uid, st->st_gid },
+			    .space = (uint64_t)st->st_blocks * 512 };
+
+	if (!o->gate)
+		return;
+	lock_acquire(stripe(o, i));
+	born(o, i, &c);
+	lock_release(stripe(o, i));
+}
+
+void gate_doom(struct overlay *o, struct inode *i, bool doomed)
+{
+	uint32_t row;
+
+	if (!row_of(o, i, &row))
+		return;
+	charge_doom(o->gate->ledger, row, doomed);
+	atomic_store(&o->gate->doomed, doomed);
+}
+
+void gate_gone(struct overlay *o, struct inode *i)
+{
+	if (!o->gate)
+		return;
+	charge_forget(o->gate->ledger, itable_index(o->inodes, i));
+}
+
+/* A row whose inode was on its way out when our predecessor died. */
+static void forget_dead(void *ctx, uint32_t row)
+{
+	struct overlay *o = ctx;
+	struct inode *i = itable_get_index(o->inodes, row);
+
+	if (!i)
+		charge_forget(o->gate->ledger, row);
+	itable_unpin(o->inodes, i);
+}
+
+bool gate_owner(struct overlay *o, struct inode *i, struct charge_owner *out)
+{
+	struct charge c;
+	uint32_t row;
+
+	if (!row_of(o, i, &row) || !charge_row(o->gate->ledger, row, &c))
+		return false;
+	*out = c.owner;
+	return true;
+}
+
+bool gate_is_limited(struct overlay *o, struct inode *i)
+{
+	struct charge_owner owner;
+
+	return gate_owner(o, i, &owner) &&
+	       charge_is_limited(o->gate->ledger, owner);
+}
+
+uint64_t gate_round(const struct overlay *o, uint64_t bytes)
+{
+	uint64_t block = o->gate ? o->gate->fs.block : 1;
+
+	return (bytes + block - 1) / block * block;
+}
+
+uint64_t gate_name_space(const struct overlay *o)
+{
+	return o->gate && o->gate->fs.dirs_grow ? o->gate->fs.block : 0;
+}
+
+void gate_recover(struct overlay *o)
+{
+	if (o->gate)
+		charge_each_row(o->gate->ledger, forget_dead, o);
+}
+
+/* Passes. */
+
+bool gate_forced_begin(void)
+{
+	forced++;
+	return true;
+}
+
+void gate_forced_end(const bool *unused)
+{
+	(void)unused;
+	forced--;
+}
+
+int gate_watch(struct gate_pass *p, struct inode *i, int fd)
+{
+	int r;
+
+	if (!p->o->gate)
+		return 0;
+	r = gate_know(p->o, i, fd);
+	if (r == 0 && p->n_watched < GATE_WATCHED)
+		p->watched[p->n_watched++] = (struct gate_watched){ i, fd };
+	return r;
+}
+
+static void enter(struct gate_pass *p, bool alone)
+{
+	if (p->inside)
+		return;
+	p->inside = true;
+	if (depth++ > 0)
+		return;
+	if (alone)
+		pthread_rwlock_wrlock(&p->o->gate->turn);
+	else
+		pthread_rwlock_rdlock(&p->o->gate->turn);
+}
+
+static void go_out(struct gate_pass *p)
+{
+	p->inside = false;
+	if (--depth == 0)
+		pthread_rwlock_unlock(&p->o->gate->turn);
+}
+
+/*
+ * What was removed a moment ago is free when the kernel says that nobody has
+ * it any more, which comes on its own time.
+ */
+bool gate_wait(struct gate_pass *p, unsigned *tries)
+{
+	const struct timespec pause = { .tv_nsec = (long)DYING_PAUSE };
+
+	if (*tries == 0 && !atomic_exchange(&p->o->gate->doomed, false))
+		return false;
+	if ((*tries)++ == DYING_TRIES)
+		return false;
+	nanosleep(&pause, NULL);
+	return true;
+}
+
+uint64_t gate_room(struct gate_pass *p, struct charge_owner owner)
+{
+	int unused;
+
+	return charge_room(p->o->gate->ledger, owner, &unused);
+}
+
+int gate_refuse(struct gate_pass *p, const struct charge_want *want)
+{
+	int r = charge_reserve(p->o->gate->ledger, want, 1, &p->hold);
+
+	return r < 0 ? r : -ENOSPC;
+}
+
+int gate_enter_quickly(struct gate_pass *p, const struct charge_want *want,
+		       unsigned n)
+{
+	int r;
+
+	if (!p->o->gate)
+		return 0;
+	enter(p, false);
+	if (n == 0 || forced)
+		return 0;
+	r = charge_reserve(p->o->gate->ledger, want, n, &p->hold);
+	if (r < 0)
+		go_out(p);
+	return r;
+}
+
+int gate_enter(struct gate_pass *p, const struct charge_want *want, unsigned n)
+{
+	unsigned tries = 0;
+	int r = gate_enter_quickly(p, want, n);
+
+	if (r == 0)
+		return 0;
+	enter(p, true);
+	do
+		r = charge_reserve(p->o->gate->ledger, want, n, &p->hold);
+	while (r < 0 && gate_wait(p, &tries));
+	if (r < 0)
+		go_out(p);
+	return r;
+}
+
+int gate_enter_alone(struct gate_pass *p)
+{
+	if (p->o->gate)
+		enter(p, true);
+	return 0;
+}
+
+void gate_stop(struct gate *g)
+{
+	pthread_rwlock_wrlock(&g->turn);
+}
+
+void gate_go_on(struct gate *g)
+{
+	pthread_rwlock_unlock(&g->turn);
+}
+
+void gate_leave(struct gate_pass *p)
+{
+	for (unsigned k = 0; k < p->n_watched; k++)
+		gate_settle(p->o, p->watched[k].inode, p->watched[k].fd);
+	if (!p->inside)
+		return;
+	charge_release(p->o->gate->ledger, &p->hold);
+	go_out(p);
+}

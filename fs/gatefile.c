@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/gatefile.h"
+
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/gate.h"
+
+#define EXTENTS 32u
+
+/* What is not allocated yet. */
+
+struct fiemap_some {
+	struct fiemap head;
+	struct fiemap_extent extents[EXTENTS];
+};
+
+/* Where the allocated run that has `off`, or the next one, begins and ends. */
+struct run {
+	uint64_t from, to;
+};
+
+/* By what the file's data says: what was allocated and never written counts
+ * as missing. */
+static int run_by_seek(int fd, uint64_t off, struct run *r)
+{
+	off_t data = lseek(fd, (off_t)off, SEEK_DATA), hole;
+
+	if (data < 0)
+		return errno == ENXIO ? -ENODATA : -errno;
+	hole = lseek(fd, data, SEEK_HOLE);
+	if (hole < 0)
+		return -errno;
+	*r = (struct run){ (uint64_t)data, (uint64_t)hole };
+	return 0;
+}
+
+/* -ENODATA: there is none from here on. */
+static int run_at(int fd, uint64_t off, uint64_t end, struct run *r)
+{
+	struct fiemap_some f = { .head = { .fm_start = off,
+					   .fm_length = end - off,
+					   .fm_extent_count = EXTENTS } };
+	const struct fiemap_extent *e = f.extents;
+	unsigned n;
+
+	if (ioctl(fd, FS_IOC_FIEMAP, &f) < 0) {
+		if (errno != EOPNOTSUPP && errno != ENOTTY)
+			return -errno;
+		return run_by_seek(fd, off, r);
+	}
+	n = f.head.fm_mapped_extents;
+	if (n == 0)
+		return -ENODATA;
+	*r = (struct run){ e->fe_logical, e->fe_logical + e->fe_length };
+	while (--n > 0 && (++e)->fe_logical == r->to)
+		r->to += e->fe_length;
+	return 0;
+}
+
+/*
+ * How far from `off` on, to `end` at most, may be written with `room` bytes
+ * more?
+ */
+static int reach(const struct overlay *o, int fd, uint64_t off, uint64_t end,
+		 uint64_t room, uint64_t *reached)
+{
+	uint64_t block = gate_round(o, 1), at = off / block * block;
+	uint64_t top = gate_round(o, end), has = room / block * block;
+
+	while (at < top) {
+		struct run run = { top, top };
+		int r = run_at(fd, at, top, &run);
+
+		if (r < 0 && r != -ENODATA)
+			return r;
+		if (r == -ENODATA || run.from > top)
+			run = (struct run){ top, top };
+		if (run.from > at) {
+			uint64_t hole = gate_round(o, run.from - at);
+
+			if (hole > has) {
+				at += has;
+				break;
+			}
+			has -= hole;
+		}
+		at = gate_round(o, run.to);
+	}
+	*reached = at < end ? at : end;
+	if (*reached < off)
+		*reached = off;
+	return 0;
+}
+
+/* The most that a change of these bytes may take. */
+static uint64_t most(const struct overlay *o, off_t off, size_t len)
+{
+	uint64_t block = gate_round(o, 1);
+	uint64_t from = (uint64_t)off / block * block;
+
+	return gate_round(o, (uint64_t)off + len) - from;
+}
+
+/*
+ * Alone, knowing exactly: how many of the bytes may be changed? 1..len, or
+ * -ENOSPC, -EDQUOT; all or nothing with `whole`.
+ */
+static ssize_t fit(struct gate_pass *p, int fd, const struct charge_want *w,
+		   off_t off, size_t len, bool whole)
+{
+	uint64_t from = (uint64_t)off, end = from + len, reached = from;
+	unsigned tries = 0;
+	int r = gate_enter_alone(p);
+
+	do {
+		if (r == 0)
+			r = reach(p->o, fd, from, end, gate_room(p, w->owner),
+				  &reached);
+		if (r < 0)
+			return r;
+		if (reached == end || (reached > from && !whole))
+			return (ssize_t)(reached - from);
+	} while (gate_wait(p, &tries));
+	return gate_refuse(p, w);
+}
+
+/* Bytes of this change that may be made now; the pass is entered. */
+static ssize_t ask(struct gate_pass *p, struct inode *i, int fd, off_t off,
+		   size_t len, bool whole)
+{
+	struct charge_want w = { .space = 0 };
+	int r = gate_watch(p, i, fd);
+
+	if (r < 0)
+		return r;
+	if (len == 0 || !gate_owner(p->o, i, &w.owner)) {
+		gate_enter(p, NULL, 0);
+		return (ssize_t)len;
+	}
+	w.space = most(p->o, off, len);
+	if (gate_enter_quickly(p, &w, 1) == 0)
+		return (ssize_t)len;
+	return fit(p, fd, &w, off, len, whole);
+}
+
+ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
+		       const void *buf, size_t size, off_t off)
+{
+	GATE_PASS(pass, o);
+	ssize_t n = (ssize_t)size;
+
+	if (o->gate)
+		n = ask(&pass, i, fd, off, size, false);
+	return n < 0 ? n : fdio_pwrite_full(fd, buf, (size_t)n, off);
+}
+
+/* Which modes of fallocate(2) may take blocks. */
+static bool allocates(int mode)
+{
+	return !(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_COLLAPSE_RANGE |
+			 FALLOC_FL_INSERT_RANGE));
+}
+
+int gatefile_fallocate(struct overlay *o, struct inode *i, int fd, int mode,
+		       off_t off, off_t len)
+{
+	GATE_PASS(pass, o);
+	ssize_t n = 0;
+
+	if (o->gate && allocates(mode) && off >= 0 && len > 0 &&
+	    off <= INT64_MAX - len)
+		n = ask(&pass, i, fd, off, (size_t)len, true);
+	else if (o->gate)
+		n = gate_watch(&pass, i, fd);
+	if (n >= 0)
+		gate_enter(&pass, NULL, 0);
+	if (n < 0)
+		return (int)n;
+	return fallocate(fd, mode, off, len) < 0 ? -errno : 0;
+}
+
+ssize_t gatefile_copy(struct overlay *o, struct inode *i,
+		      const struct gatefile_copy *c)
+{
+	off_t from = c->off_in, to = c->off_out;
+	GATE_PASS(pass, o);
+	ssize_t n = (ssize_t)c->len;
+
+	if (o->gate)
+		n = ask(&pass, i, c->out, to, c->len, false);
+	if (n < 0)
+		return n;
+	n = copy_file_range(c->in, &from, c->out, &to, (size_t)n, 0);
+	return n < 0 ? -errno : n;
+}
+
+int gatefile_fill(struct overlay *o, struct inode *i, int fd)
+{
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	if (r < 0 || st.st_size == 0 ||
+	    (uint64_t)st.st_blocks * 512 >= gate_round(o, (uint64_t)st.st_size))
+		return r;
+	return gatefile_fallocate(o, i, fd, FALLOC_FL_KEEP_SIZE, 0, st.st_size);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_GATEFILE_H
+#define VEFS_FS_GATEFILE_H
+
+/*
+ * gatefile - data that grows a file of upper, through the gate (gate.h).
+ *
+ * `fd` is a descriptor of the inode's upper file. Without a quota these are
+ * the system calls. A write that goes beyond a limit writes what fits, as on
+ * a disk that becomes full; the next one gets -ENOSPC or -EDQUOT.
+ */
+#include <sys/types.h>
+
+#include "fs/overlay.h"
+
+ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
+		       const void *buf, size_t size, off_t off);
+
+/* All or nothing. */
+int gatefile_fallocate(struct overlay *o, struct inode *i, int fd, int mode,
+		       off_t off, off_t len);
+
+struct gatefile_copy {
+	int in, out; /* out is the inode's */
+	off_t off_in, off_out;
+	size_t len;
+};
+ssize_t gatefile_copy(struct overlay *o, struct inode *i,
+		      const struct gatefile_copy *c);
+
+/*
+ * Give every hole of the file its blocks: it will be written where we do not
+ * see it.
+ */
+int gatefile_fill(struct overlay *o, struct inode *i, int fd);
+
+#endif

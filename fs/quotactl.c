@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/quotactl.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/log.h"
+#include "fs/control.h"
+#include "fs/gate.h"
+#include "fs/quotafile.h"
+#include "quota/command.h"
+
+/*
+ * The thread sleeps until somebody asks, or the ledger changes; a change is
+ * written SAVE_MS later, with what came after it. An idle mount makes no
+ * wake-ups.
+ */
+#define SAVE_MS 5000
+#define STACK_BYTES (256 * 1024)
+
+struct quotactl {
+	struct overlay *o;
+	struct state *state;
+	struct quotadb *db;
+	pthread_t thread;
+	int bell; /* an eventfd: the ledger changed, or it is over */
+	_Atomic bool over;
+};
+
+static void ring(void *ctx)
+{
+	struct quotactl *q = ctx;
+	uint64_t one = 1;
+
+	if (write(q->bell, &one, sizeof(one)) < 0)
+		log_debug("quota: %s", strerror(errno));
+}
+
+static void tell(void *ctx, const struct ledger_event *e)
+{
+	static const char *const what[] = {
+		[LEDGER_SOFT] = "is above its soft limit: the grace begins",
+		[LEDGER_HARD] = "has reached its hard limit",
+		[LEDGER_EXPIRED] = "has been above its soft limit too long",
+	};
+	struct quotactl *q = ctx;
+	const char *id = q->o->opts->quota_id;
+
+	if (e->kind == LEDGER_CONTAINER)
+		log_warn("quota of %s: %s of the container %s",
+			 id ? id : q->state->target, limit_names[e->what],
+			 what[e->event]);
+	else
+		log_warn("quota of %s: %s of %s %u %s",
+			 id ? id : q->state->target, limit_names[e->what],
+			 ledger_kinds[e->kind], e->id, what[e->event]);
+}
+
+static int save(struct quotactl *q, bool clean)
+{
+	int r = quotadb_save(q->db, gate_ledger(q->o->gate), clean);
+
+	if (r < 0)
+		log_error("quota: writing %s: %s", q->o->opts->quota,
+			  strerror(-r));
+	return r;
+}
+
+static int changed(void *ctx)
+{
+	return save(ctx, false);
+}
+
+static int64_t check(void *ctx, bool fix,
+		     void (*fn)(void *ctx, const struct scan_drift *d),
+		     void *fn_ctx)
+{
+	struct quotactl *q = ctx;
+	int64_t n = quotafile_check(q->o, fix, fn, fn_ctx);
+
+	if (fix && n >= 0)
+		atomic_store(&q->state->quota_scan, 0);
+	return n;
+}
+
+static void answer(struct quotactl *q)
+{
+	struct command_ctx c = { .ledger = gate_ledger(q->o->gate),
+				 .check = check,
+				 .changed = changed,
+				 .ctx = q };
+	char line[CONTROL_LINE];
+	int fd = control_accept(q->state->fd_quota, line);
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!out) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	command_run(&c, line, out);
+	fclose(out);
+}
+
+static void count_in_background(struct quotactl *q)
+{
+	int64_t n;
+
+	if (!atomic_load(&q->state->quota_scan))
+		return;
+	n = check(q, true, NULL, NULL);
+	if (n < 0)
+		log_error("quota: counting what is there: %s",
+			  strerror((int)-n));
+	else
+		log_info("quota: counted %lld inodes", (long long)n);
+}
+
+static void *serve(void *arg)
+{
+	struct quotactl *q = arg;
+	struct pollfd p[] = { { .fd = q->state->fd_quota, .events = POLLIN },
+			      { .fd = q->bell, .events = POLLIN } };
+	uint64_t due = 0, n;
+
+	count_in_background(q);
+	while (!atomic_load(&q->over)) {
+		uint64_t now = clock_now();
+		int wait = !due	       ? -1
+			   : due > now ? (int)((due - now) / CLOCK_MS) + 1
+				       : 0;
+
+		if (due && wait == 0) {
+			due = 0;
+			ledger_arm(gate_ledger(q->o->gate));
+			save(q, false);
+			continue;
+		}
+		if (poll(p, ARRAY_SIZE(p), wait) <= 0)
+			continue;
+		if (p[1].revents && read(q->bell, &n, sizeof(n)) > 0 && !due)
+			due = clock_now() + SAVE_MS * CLOCK_MS;
+		if (p[0].revents)
+			answer(q);
+	}
+	return NULL;
+}
+
+static void quotactl_free(struct quotactl *q)
+{
+	if (q->bell >= 0)
+		close(q->bell);
+	quotadb_free(q->db);
+	free(q);
+}
+
+int quotactl_start(struct quotactl **out, struct overlay *o, struct state *s)
+{
+	struct quotactl *q;
+	pthread_attr_t attr;
+	int r;
+
+	*out = NULL;
+	if (!o->gate)
+		return 0;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return -ENOMEM;
+	q->o = o;
+	q->state = s;
+	q->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = q->bell < 0 ? -errno : quotafile_open(o, s->quota_dir, &q->db);
+	if (r < 0) {
+		quotactl_free(q);
+		return r;
+	}
+	ledger_on_change(gate_ledger(o->gate), ring, q);
+	ledger_on_event(gate_ledger(o->gate), tell, q);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	r = -pthread_create(&q->thread, &attr, serve, q);
+	pthread_attr_destroy(&attr);
+	if (r < 0) {
+		quotactl_free(q);
+		return r;
+	}
+	*out = q;
+	return 0;
+}
+
+/* What was removed while open, and closed with the mount. */
+static void forget(void *ctx, uint32_t row)
+{
+	charge_forget(ctx, row);
+}
+
+void quotactl_stop(struct quotactl *q)
+{
+	struct ledger *l;
+
+	if (!q)
+		return;
+	atomic_store(&q->over, true);
+	ring(q);
+	pthread_join(q->thread, NULL);
+	l = gate_ledger(q->o->gate);
+	charge_each_row(l, forget, l);
+	save(q, !atomic_load(&q->state->quota_scan));
+	quotactl_free(q);
+}
+
+int quotactl_ask(const char *path, const char *request, FILE **answer)
+{
+	int fd = control_connect(path, CONTROL_QUOTA, request);
+	/* A check may take long. */
+	const struct timeval forever = { .tv_sec = 0 };
+	FILE *f;
+
+	if (fd < 0)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever));
+	f = fdopen(fd, "r");
+	if (!f) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*answer = f;
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/quotafile.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/attr.h"
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/fdio.h"
+#include "fs/base/log.h"
+#include "fs/gate.h"
+#include "fs/override.h"
+
+static const char *name_of(const struct options *opts)
+{
+	const char *slash = strrchr(opts->quota, '/');
+
+	return slash ? slash + 1 : opts->quota;
+}
+
+static const char *id_of(const struct options *opts)
+{
+	return opts->quota_id ? opts->quota_id : "";
+}
+
+static int open_folder(const struct options *opts)
+{
+	const char *name = name_of(opts);
+	_cleanup_free_ char *folder =
+		strndup(opts->quota, (size_t)(name - opts->quota));
+
+	if (!folder)
+		return -ENOMEM;
+	return fdio_openat(AT_FDCWD, folder[0] ? folder : ".",
+			   O_RDONLY | O_DIRECTORY, 0);
+}
+
+/* Counting. */
+
+static int owner_by_override(_unused_ void *ctx, int dirfd, const char *name,
+			     struct stat *st)
+{
+	_cleanup_close_ int fd = fdio_openat(dirfd, name, O_PATH, 0);
+
+	return fd < 0 ? fd : override_read(fd, st);
+}
+
+static int count(struct overlay *o, struct scan_result **out)
+{
+	int fds[WORKDIR_FDS], roots[2];
+	struct scan_config cfg = { .roots = roots, .n_roots = 2 };
+
+	upper_fds(o->upper, fds);
+	roots[0] = fds[0];
+	roots[1] = upper_indexfd(o->upper);
+	if (o->opts->xattr_permissions)
+		cfg.owner = owner_by_override;
+	return scan_run(out, &cfg);
+}
+
+/* What has changed on its own since it was last counted. */
+static void look_again(void *ctx, uint32_t row)
+{
+	struct overlay *o = ctx;
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	OVERLAY_PIN(p, o);
+
+	p.inode = itable_get_index(o->inodes, row);
+	if (!p.inode)
+		return;
+	itable_view(o->inodes, p.inode, &v);
+	if (!(v.flags & INODE_UPPER))
+		return;
+	fd = attr_open_meta(o, &v, O_PATH);
+	if (fd >= 0)
+		gate_settle(o, p.inode, fd);
+}
+
+/* Open, but without a name: the scan does not see it. */
+static void add_doomed(void *ctx, const struct charge *c)
+{
+	scan_add(ctx, c->owner, c->space);
+}
+
+int64_t quotafile_check(struct overlay *o, bool fix,
+			void (*fn)(void *ctx, const struct scan_drift *d),
+			void *ctx)
+{
+	struct ledger *l = gate_ledger(o->gate);
+	struct scan_result *found = NULL;
+	int64_t n = 0;
+	int r;
+
+	gate_stop(o->gate);
+	charge_each_row(l, look_again, o);
+	r = count(o, &found);
+	if (r == 0) {
+		charge_each_doomed(l, add_doomed, found);
+		n = (int64_t)scan_inodes(found);
+		scan_compare(found, l, fn, ctx);
+		if (fix)
+			r = scan_apply(found, l);
+	}
+	gate_go_on(o->gate);
+	scan_free(found);
+	return r < 0 ? r : n;
+}
+
+/* The file. */
+
+int quotafile_open(const struct overlay *o, int dir, struct quotadb **out)
+{
+	char why[256] = "";
+	int r = quotadb_open(out, dir, name_of(o->opts), id_of(o->opts), why,
+			     sizeof(why));
+
+	if (r < 0)
+		log_error("quota: %s: %s", o->opts->quota,
+			  why[0] ? why : strerror(-r));
+	return r;
+}
+
+static int open_or_set_aside(const struct options *opts, int dir,
+			     struct quotadb **db, char *err, size_t errlen)
+{
+	char why[256] = "", aside[NAME_MAX + 1];
+	int r = quotadb_open(db, dir, name_of(opts), id_of(opts), why,
+			     sizeof(why));
+
+	if (r == -EUCLEAN) {
+		r = quotadb_set_aside(dir, name_of(opts), aside, sizeof(aside));
+		if (r == 0) {
+			log_error("quota: %s is damaged (%s): it is called %s "
+				  "now; its limits are lost, usage is counted "
+				  "anew",
+				  opts->quota, why, aside);
+			r = quotadb_open(db, dir, name_of(opts), id_of(opts),
+					 why, sizeof(why));
+		}
+	}
+	if (r < 0)
+		snprintf(err, errlen, "quota=%s: %s", opts->quota,
+			 why[0] ? why : strerror(-r));
+	return r;
+}
+
+static int load(struct overlay *o, struct quotadb *db, struct ledger *l,
+		bool *scan)
+{
+	uint64_t began = clock_now();
+	struct scan_result *found = NULL;
+	int r = quotadb_load(db, l);
+
+	*scan = quotadb_state(db) != QUOTADB_CLEAN;
+	if (r < 0 || !*scan || o->opts->quota_background)
+		return r;
+	r = count(o, &found);
+	if (r == 0)
+		r = scan_apply(found, l);
+	if (r == 0) {
+		*scan = false;
+		log_info(
+			"quota: counted %llu inodes in %llu ms",
+			(unsigned long long)scan_inodes(found),
+			(unsigned long long)((clock_now() - began) / CLOCK_MS));
+	}
+	scan_free(found);
+	return r;
+}
+
+int quotafile_start(struct overlay *o, int *dir, bool *scan, char *err,
+		    size_t errlen)
+{
+	_cleanup_close_ int folder = open_folder(o->opts);
+	struct quotadb *db = NULL;
+	struct ledger *l;
+	int r;
+
+	if (folder < 0) {
+		snprintf(err, errlen, "quota=%s: %s", o->opts->quota,
+			 strerror(-folder));
+		return folder;
+	}
+	r = open_or_set_aside(o->opts, folder, &db, err, errlen);
+	if (r < 0)
+		return r;
+	l = ledger_new(-1, NULL);
+	r = l ? load(o, db, l, scan) : -ENOMEM;
+	/* From now on nobody may rely on what it says. */
+	if (r == 0)
+		r = quotadb_save(db, l, false);
+	quotadb_free(db);
+	if (r < 0) {
+		ledger_free(l);
+		snprintf(err, errlen, "quota=%s: %s", o->opts->quota,
+			 strerror(-r));
+		return r;
+	}
+	r = gate_new(&o->gate, l, upper_workfd(o->upper));
+	if (r == 0)
+		*dir = TAKE_FD(folder);
+	return r;
+}

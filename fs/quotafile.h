@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef VEFS_FS_QUOTAFILE_H
+#define VEFS_FS_QUOTAFILE_H
+
+/*
+ * quotafile - the ledger of a mount and its file: taken from it, counted anew
+ * when the file cannot vouch for the usage, written back.
+ *
+ * A process opens the file for itself and closes it before it is copied.
+ */
+#include "fs/overlay.h"
+#include "quota/ledger.h"
+#include "quota/quotadb.h"
+#include "quota/scan.h"
+
+/*
+ * Take the quota of a fresh mount into use, as o->opts asks: o->gate. The
+ * file's directory is *dir, the caller's; *scan: usage must be counted yet
+ * (quota-check=background). A file that is damaged is set aside, and usage is
+ * counted; one of a newer version, or another container's, is refused. 0 or
+ * -errno with a sentence in err[errlen].
+ */
+int quotafile_start(struct overlay *o, int *dir, bool *scan, char *err,
+		    size_t errlen);
+
+/* Open the file of a mount that is live. */
+int quotafile_open(const struct overlay *o, int dir, struct quotadb **out);
+
+/*
+ * Compare usage with what upper has, nothing changing meanwhile; with `fix`
+ * take that over. Calls `fn` (or NULL) for each difference. Inodes, -errno.
+ */
+int64_t quotafile_check(struct overlay *o, bool fix,
+			void (*fn)(void *ctx, const struct scan_drift *d),
+			void *ctx);
+
+#endif
