@@ -177,6 +177,8 @@ static void born(struct overlay *o, struct inode *i, const struct charge *c)
 	not_counted(charge_born(o->gate->ledger, row, c,
 				s ? slot_index(s) : CHARGE_NO_MARK,
 				s ? s->unique : 0));
+	if (itable_flags(o->inodes, i) & INODE_UNLINKED)
+		charge_doom(o->gate->ledger, row, true);
 }
 
 void gate_born(struct overlay *o, struct inode *i, int fd)

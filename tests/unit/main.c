@@ -44,6 +44,7 @@ static const struct {
 	{ "fdcache", test_fdcache_suite },
 	{ "fdio", test_fdio_suite },
 	{ "fusewire", test_fusewire_suite },
+	{ "gate", test_gate_suite },
 	{ "htable", test_htable_suite },
 	{ "ids", test_ids_suite },
 	{ "index", test_index_suite },

@@ -62,6 +62,7 @@ Suite *test_dirmerge_suite(void);
 Suite *test_fdcache_suite(void);
 Suite *test_fdio_suite(void);
 Suite *test_fusewire_suite(void);
+Suite *test_gate_suite(void);
 Suite *test_htable_suite(void);
 Suite *test_ids_suite(void);
 Suite *test_index_suite(void);
