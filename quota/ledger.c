@@ -418,6 +418,7 @@ static void begin_empty(struct ledger *l)
 {
 	l->head->layout = LEDGER_LAYOUT;
 	l->head->n_recs = 1;
+	l->head->enforce = (1u << LEDGER_KINDS) - 1;
 	for (int k = 0; k < LEDGER_KINDS; k++) {
 		for (int i = 0; i < LIMIT_RESOURCES; i++)
 			l->head->grace[k][i] = LIMIT_GRACE_DEFAULT;

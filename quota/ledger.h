@@ -28,7 +28,7 @@ extern const char *const ledger_kinds[LEDGER_KINDS];
 struct ledger;
 
 /*
- * An empty one with default graces, nothing enforced; or with `fd` >= 0 that of
+ * An empty one with default graces and no limits; or with `fd` >= 0 that of
  * the memfd, which is taken. NULL: no memory. `now` is the time of the day in
  * seconds, NULL: the system's.
  */

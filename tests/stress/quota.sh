@@ -1,0 +1,216 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# quota.sh - is what the quota counts what is there? Several processes change a
+# mount at random while its worker is killed again and again; then what was
+# counted is compared with a scan. Without limits, with limits that are met all
+# the time, after an unmount, after the death of everything.
+#
+#	QUOTA_FS="ext4 xfs btrfs tmpfs"	host filesystems, on loop images
+#	OPS=20000	operations of each load
+#	PROCESSES=4
+#	KILL_MS=100	between two kills; 0: none
+#	SEED=		of the load; random by default
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/stress/lib.sh
+. "$here/lib.sh"
+
+QUOTA_FS=${QUOTA_FS:-ext4 xfs btrfs tmpfs}
+OPS=${OPS:-20000}
+PROCESSES=${PROCESSES:-4}
+KILL_MS=${KILL_MS:-100}
+SEED=${SEED:-$RANDOM}
+QUOTA=${VEFS_PROGS:-$ST_TOP/build/$D/tests}/stress/quota
+DISK='' LOOP='' KILLER=''
+
+take_down()
+{
+	stop_kills
+	if st_is_mounted; then
+		timeout "$LIMIT" umount "$M" || umount -l "$M"
+	fi
+	[ -z "$DISK" ] || timeout "$LIMIT" umount "$DISK"
+	[ -z "$LOOP" ] || losetup -d "$LOOP"
+	DISK='' LOOP=''
+}
+
+supported()
+{
+	[ "$1" = tmpfs ] && return 0
+	command -v "mkfs.$1" >/dev/null || {
+		st_skip "$1 # no program mkfs.$1"
+		return 1
+	}
+	grep -qw "$1" /proc/filesystems || modprobe "$1" 2>/dev/null || {
+		st_skip "$1 # the kernel has no $1"
+		return 1
+	}
+}
+
+put_up()
+{
+	mkdir -p "$W/disk"
+	if [ "$1" = tmpfs ]; then
+		mount -t tmpfs -o size=1g none "$W/disk" || return 1
+	else
+		rm -f "$W/image"
+		truncate -s 2G "$W/image"
+		"mkfs.$1" -q "$W/image" >/dev/null || return 1
+		LOOP=$(losetup --find --show "$W/image") || return 1
+		mount "$LOOP" "$W/disk" || return 1
+	fi
+	DISK=$W/disk
+}
+
+make_lower()
+{
+	local i
+
+	mkdir -p "$W/lower/low"
+	for ((i = 0; i < 48; i++)); do
+		head -c $((i * 1500)) /dev/urandom >"$W/lower/low/f$i"
+	done
+	ln "$W/lower/low/f7" "$W/lower/low/again"
+}
+
+mount_it()
+{
+	VEFS_OPTS="quota=$DISK/quota.mdb,quota-id=q,crash_limit=1000000" \
+		st_mount "$W/lower" "$DISK/upper"
+}
+
+worker()
+{
+	cat "/proc/$1/task/$1/children" 2>/dev/null
+}
+
+kill_now_and_then()
+{
+	local n=0 pid
+
+	while sleep "$(awk "BEGIN { print $KILL_MS / 1000 }")"; do
+		pid=$(worker "$PID")
+		[ -n "$pid" ] || continue
+		# shellcheck disable=SC2086 # there may be spaces around it
+		kill -9 $pid 2>/dev/null && n=$((n + 1))
+		echo "$n" >"$W/kills"
+	done
+}
+
+start_kills()
+{
+	[ "$KILL_MS" != 0 ] || return
+	kill_now_and_then &
+	KILLER=$!
+}
+
+stop_kills()
+{
+	[ -n "$KILLER" ] || return
+	kill "$KILLER"
+	wait "$KILLER" 2>/dev/null
+	KILLER=''
+}
+
+# case NAME: what the last command said decides; its output tells.
+result()
+{
+	local status=$?
+
+	if [ "$status" = 0 ]; then
+		st_ok "$1"
+	else
+		st_not_ok "$1 - $(tail -n 5 "$W/said" | tr '\n' ';')"
+	fi
+}
+
+ask()
+{
+	timeout "$LIMIT" "$QUOTA" ask "$M" "$@" >"$W/said" 2>&1
+}
+
+load()
+{
+	timeout $((LIMIT * 20)) "$QUOTA" load "$M" "$PROCESSES" "$OPS" "$1" \
+		>"$W/said" 2>&1
+}
+
+# usage KIND ID: bytes and inodes.
+usage()
+{
+	ask get "$1" "$2"
+	awk '$1 == "record" { print $4, $8 }' "$W/said"
+}
+
+# Above no hard limit, but for what is never refused: a whiteout's directory,
+# an entry in one that grows, a mark.
+not_above()
+{
+	ask get
+	awk -v slack="$1" '$1 == "record" &&
+		($6 && $4 > $6 + slack || $10 && $8 > $10 + slack / 4096) {
+			print "above its limit: " $0; bad = 1 }
+		END { exit bad }' "$W/said" >"$W/above"
+	status=$?
+	mv "$W/above" "$W/said"
+	return "$status"
+}
+
+part()
+{
+	local fs=$1 space inodes before
+
+	put_up "$fs" && mount_it
+	result "$fs mount" || return
+	ask enforce container on && ask enforce user on && ask enforce group on
+	start_kills
+	load "$SEED"
+	result "$fs load"
+	stop_kills
+	echo "# $fs: $(cat "$W/kills" 2>/dev/null) kills, $(usage container 0)"
+	ask check
+	result "$fs counted"
+	read -r space inodes < <(usage container 0)
+	ask set container 0 space 0 $((space + (1 << 20)))
+	ask set container 0 inodes 0 $((inodes + 20))
+	ask set user 1001 space 0 $((1 << 20))
+	ask set group 2002 inodes 0 30
+	result "$fs limits"
+	start_kills
+	load $((SEED + 1))
+	result "$fs load-in-limits"
+	stop_kills
+	grep "refused" "$W/said" | sed "s/^/# $fs /"
+	not_above $((256 * 1024))
+	result "$fs not-above"
+	ask check
+	result "$fs counted-in-limits"
+	before=$(usage container 0)
+	st_umount
+	result "$fs unmount"
+	mount_it
+	result "$fs mount-again"
+	[ "$(usage container 0)" = "$before" ]
+	result "$fs remembered"
+	ask check
+	result "$fs counted-again"
+	kill -9 "$PID" "$(worker "$PID")"
+	umount -l "$M"
+	mount_it
+	result "$fs mount-after-death"
+	ask check
+	result "$fs counted-after-death"
+	st_umount
+	result "$fs unmount-again"
+}
+
+st_begin
+trap 'take_down; st_cleanup' EXIT
+echo "# SEED=$SEED"
+make_lower
+for fs in $QUOTA_FS; do
+	supported "$fs" || continue
+	part "$fs"
+	take_down
+done
+[ "$FAILED" -eq 0 ]
