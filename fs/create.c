@@ -186,8 +186,8 @@ static int commit(struct names_dir *d, const char *name, int fd,
 	attr_shape(d->o, &shape, &l.st);
 	out->st = l.st;
 	r = lookup_intern(d->o, &l, d->inode, name, &out->inode);
-	if (r == 0)
-		gate_born_as(d->o, out->inode, &disk);
+	if (r == 0 && name[0])
+		gate_created(d->o, out->inode, &disk);
 	return r;
 }
 
@@ -312,7 +312,7 @@ int create_unnamed(struct overlay *o, struct inode *parent,
 	itableset_flags_locked(o->inodes, res.inode, INODE_UNLINKED, 0);
 	itableset_pin_locked(o->inodes, res.inode, TAKE_FD(pin));
 	lock_release(&res.inode->lock);
-	gate_doom(o, res.inode, true);
+	gate_born(o, res.inode, fd);
 	res.st.st_nlink = 0;
 	res.fd = TAKE_FD(fd);
 	*out = res;

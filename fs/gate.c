@@ -167,44 +167,38 @@ void gate_settle(struct overlay *o, struct inode *i, int fd)
 	not_counted(r);
 }
 
-static void born(struct overlay *o, struct inode *i, const struct charge *c)
+/* A copy-up is settled by its successor, and counted there if it was not. */
+void gate_born(struct overlay *o, struct inode *i, int fd)
 {
+	uint32_t row, mark = CHARGE_NO_MARK;
+	struct charge c;
+	int r;
+
+	if (!row_of(o, i, &row))
+		return;
+	if (itable_flags(o->inodes, i) & INODE_UNLINKED)
+		mark = CHARGE_DOOMED;
+	lock_acquire(stripe(o, i));
+	r = gate_look(o, fd, &c);
+	if (r == 0)
+		r = charge_born(o->gate->ledger, row, &c, mark, 0);
+	lock_release(stripe(o, i));
+	not_counted(r);
+}
+
+void gate_created(struct overlay *o, struct inode *i, const struct stat *st)
+{
+	struct charge c = { .owner = { st->st_uid, st->st_gid },
+			    .space = (uint64_t)st->st_blocks * 512 };
 	const struct slot *s = slot_current();
 	uint32_t row;
 
 	if (!row_of(o, i, &row))
 		return;
-	not_counted(charge_born(o->gate->ledger, row, c,
+	lock_acquire(stripe(o, i));
+	not_counted(charge_born(o->gate->ledger, row, &c,
 				s ? slot_index(s) : CHARGE_NO_MARK,
 				s ? s->unique : 0));
-	if (itable_flags(o->inodes, i) & INODE_UNLINKED)
-		charge_doom(o->gate->ledger, row, true);
-}
-
-void gate_born(struct overlay *o, struct inode *i, int fd)
-{
-	struct charge c;
-	int r;
-
-	if (!o->gate)
-		return;
-	lock_acquire(stripe(o, i));
-	r = gate_look(o, fd, &c);
-	if (r == 0)
-		born(o, i, &c);
-	lock_release(stripe(o, i));
-	not_counted(r);
-}
-
-void gate_born_as(struct overlay *o, struct inode *i, const struct stat *st)
-{
-	struct charge c = { .owner = { st->st_uid, st->st_gid },
-			    .space = (uint64_t)st->st_blocks * 512 };
-
-	if (!o->gate)
-		return;
-	lock_acquire(stripe(o, i));
-	born(o, i, &c);
 	lock_release(stripe(o, i));
 }
 

@@ -101,10 +101,10 @@ int gate_look(struct overlay *o, int fd, struct charge *out);
 int gate_know(struct overlay *o, struct inode *i, int fd);
 /* It has changed: count what it takes now. */
 void gate_settle(struct overlay *o, struct inode *i, int fd);
-/* It is new in upper: count it, once for a request. */
+/* It is new in upper, copied up or without a name: count it. */
 void gate_born(struct overlay *o, struct inode *i, int fd);
-/* The same by what is known of it. */
-void gate_born_as(struct overlay *o, struct inode *i, const struct stat *st);
+/* The request of this thread has made it, one for each: count it once. */
+void gate_created(struct overlay *o, struct inode *i, const struct stat *st);
 /* Its last name went, or it has one again. */
 void gate_doom(struct overlay *o, struct inode *i, bool doomed);
 /* The kernel has forgotten it. */

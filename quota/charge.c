@@ -297,7 +297,10 @@ int charge_born(struct ledger *l, uint32_t row, const struct charge *c,
 		r = have_records(l, c->owner);
 		if (r == 0) {
 			add_all(l, c->owner, (int64_t)c->space, 1);
-			put_row(l, row, c, LEDGERPRIV_KNOWN);
+			put_row(l, row, c,
+				LEDGERPRIV_KNOWN | (mark == CHARGE_DOOMED
+							    ? LEDGERPRIV_DOOMED
+							    : 0));
 			if (done)
 				ledgerpriv_put(l, done, unique);
 		}

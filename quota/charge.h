@@ -82,10 +82,13 @@ bool charge_row(struct ledger *l, uint32_t row, struct charge *out);
 void charge_know(struct ledger *l, uint32_t row, const struct charge *c);
 
 /*
- * A new inode: counted from now on. `mark` < CHARGE_MARKS and `unique` name
- * the request that made it: done twice it counts once. A known row is settled.
+ * A new inode: counted from now on. `mark` < CHARGE_MARKS and `unique` name the
+ * request that made it: done twice it counts once. With CHARGE_DOOMED for a
+ * mark it has no name, and dies with its row unless it gets one. A known row
+ * is settled. -ENOMEM.
  */
 #define CHARGE_NO_MARK UINT32_MAX
+#define CHARGE_DOOMED (UINT32_MAX - 1)
 int charge_born(struct ledger *l, uint32_t row, const struct charge *c,
 		uint32_t mark, uint64_t unique);
 
