@@ -31,10 +31,12 @@ static int open_folder(const struct options *opts)
 	_cleanup_free_ char *folder =
 		strndup(opts->quota, (size_t)(name - opts->quota));
 
+	int fd;
+
 	if (!folder)
 		return -ENOMEM;
-	return fdio_openat(AT_FDCWD, folder[0] ? folder : ".",
-			   O_RDONLY | O_DIRECTORY, 0);
+	fd = open(folder[0] ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* Counting. */
