@@ -164,10 +164,11 @@ static int load(struct overlay *o, struct quotadb *db, struct ledger *l,
 		r = scan_apply(found, l);
 	if (r == 0) {
 		*scan = false;
-		log_info(
-			"quota: counted %llu inodes in %llu ms",
-			(unsigned long long)scan_inodes(found),
-			(unsigned long long)((clock_now() - began) / CLOCK_MS));
+		if (quotadb_state(db) == QUOTADB_DIRTY)
+			log_info("quota: counted %llu inodes in %llu ms",
+				 (unsigned long long)scan_inodes(found),
+				 (unsigned long long)((clock_now() - began) /
+						      CLOCK_MS));
 	}
 	scan_free(found);
 	return r;

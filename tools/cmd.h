@@ -10,7 +10,12 @@
 
 #include "templates/catalog.h"
 
-enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+enum {
+	CMD_OK = 0,
+	CMD_FAILED = 1,
+	CMD_USAGE = 2,
+	CMD_LOCKED = 9, /* as vzctl's */
+};
 
 /* What comes before a command and holds for it; what stands behind, too. */
 struct cmd_common {
@@ -30,9 +35,13 @@ struct cmd {
 };
 
 extern const struct cmd cmd_template, cmd_create, cmd_mount, cmd_umount,
-	cmd_destroy, cmd_list;
+	cmd_destroy, cmd_list, cmd_quota;
 
-/* An option of a command; `set` or `value` is filled in. */
+/*
+ * An option of a command; `set` or `value` is filled in. With both the value
+ * may be left out, and comes behind a "=" only. One with a name of one letter
+ * and no value is "-n" as well.
+ */
 struct cmd_option {
 	const char *name; /* without "--" */
 	bool *set;

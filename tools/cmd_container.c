@@ -16,8 +16,7 @@
 #include "tools/cmd.h"
 #include "tools/container.h"
 #include "tools/mounting.h"
-
-#define CMD_LOCKED 9 /* as vzctl's */
+#include "tools/quotaconf.h"
 
 /* The catalog and one container, for a command. */
 struct work {
@@ -78,14 +77,49 @@ static int one_operand(const struct cmd *self, struct cmd_common *common,
 
 /* ---- create, destroy ------------------------------------------------------ */
 
+/* --diskspace and --diskinodes, as lines of vefs.conf. */
+static int plan_quota(struct conf *conf, const char *const words[2],
+		      struct why *why)
+{
+	static const char *const options[] = { "diskspace", "diskinodes" };
+	char text[2 * QUOTAWORD_SIZE];
+	struct why said = { "" };
+	struct quotaword w;
+	int r = conf ? 0 : -ENOMEM;
+
+	for (int i = 0; i < LIMIT_RESOURCES && r == 0; i++) {
+		enum limit_resource what = (enum limit_resource)i;
+
+		if (!words[i])
+			continue;
+		r = quotaword_limits(what, QUOTAWORD_OPTION, words[i], &w,
+				     &said);
+		if (r < 0)
+			why_set(why, r, "--%s: %s", options[i], said.text);
+		else
+			r = conf_set(conf, quotaconf_keys[i],
+				     quotaword_print_limits(what, &w, text));
+	}
+	return r;
+}
+
+static void conf_freep(struct conf **c)
+{
+	conf_free(*c);
+}
+
 static int run_create(const struct cmd *self, struct cmd_common *common,
 		      int argc, char **argv)
 {
 	static const int one[] = { 1, 1 };
-	const char *spec = NULL, *target = NULL;
+	const char *spec = NULL, *target = NULL, *quota[2] = { NULL, NULL };
 	const struct cmd_option own[] = { { "template", NULL, &spec },
 					  { "target", NULL, &target },
+					  { "diskspace", NULL, &quota[0] },
+					  { "diskinodes", NULL, &quota[1] },
 					  { NULL, NULL, NULL } };
+	_cleanup_(conf_freep) struct conf *conf = conf_new();
+	struct container_plan plan;
 	struct catalog_id id;
 	WORK(w);
 	int r;
@@ -104,12 +138,15 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 			    "--target %s: the mount point must be an absolute "
 			    "path",
 			    target);
+	if (r == 0)
+		r = plan_quota(conf, quota, &w.why);
 	if (r < 0)
 		return misused(&w, r);
 	w.c = cmd_open(common, false);
 	if (!w.c)
 		return CMD_FAILED;
-	r = container_create(w.c, common->root, argv[0], spec, target, &w.why);
+	plan = (struct container_plan){ argv[0], spec, target, conf };
+	r = container_create(w.c, common->root, &plan, &w.why);
 	if (r < 0)
 		return fail(&w, r);
 	if (!common->quiet)
@@ -158,11 +195,28 @@ static int make_target(const char *target)
 	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* Its quota, as vefs.conf has it now. */
+static int add_quota(struct work *w, const char *folder, struct strbuf *b)
+{
+	struct quotaconf conf;
+	int r = quotaconf_before_mount(&w->one, &conf, &w->why);
+
+	if (r < 0)
+		return fail(w, r);
+	if (conf.off)
+		return CMD_OK;
+	mounting_option(b, "quota", folder, "/" QUOTAASK_FILE);
+	mounting_option(b, "quota-id", w->one.id, "");
+	if (conf.background)
+		mounting_option(b, "quota-check", "background", "");
+	return CMD_OK;
+}
+
 static int do_mount(struct work *w, const char *store)
 {
 	_cleanup_(strbuf_free) struct strbuf b = STRBUF_INIT;
 	char absolute[PATH_MAX], folder[PATH_MAX + 96];
-	int r = make_target(w->one.root);
+	int r = make_target(w->one.root), status;
 
 	/* What is below would be hidden, and be nobody's to unmount. */
 	if (r == 0 && container_root_is_taken(&w->one)) {
@@ -183,6 +237,9 @@ static int do_mount(struct work *w, const char *store)
 	mounting_option(&b, "upperdir", folder, "/upper");
 	mounting_option(&b, "workdir", folder, "/work");
 	mounting_option(&b, "fsname", "vefs:", w->one.id);
+	status = add_quota(w, folder, &b);
+	if (status != CMD_OK)
+		return status;
 	return mounting_run(&b, w->one.root) < 0 ? CMD_FAILED : CMD_OK;
 }
 
@@ -282,15 +339,20 @@ static int run_list(const struct cmd *self, struct cmd_common *common, int argc,
 
 const struct cmd cmd_create = {
 	.name = "create",
-	.args = "create ID --template NAME[:VERSION] [--target DIR]",
+	.args = "create ID --template NAME[:VERSION] [--target DIR] "
+		"[--diskspace SOFT[:HARD]] [--diskinodes SOFT[:HARD]]",
 	.brief = "make a container of a template",
 	.help = "ID is a number from 101 on, or a name. However large the "
 		"template is, nothing is\ncopied.\n\n"
 		"  --template T   what it is made of; the latest version if "
 		"none is named\n"
-		"  --target DIR   where it is mounted; root/ID in the store\n\n"
-		"Example:\n"
-		"  vefs create 101 --template debian:12\n",
+		"  --target DIR   where it is mounted; root/ID in the store\n"
+		"  --diskspace S[:H], --diskinodes S[:H]\n"
+		"                 how large it may become: 'vefs quota set "
+		"--help'\n\n"
+		"Examples:\n"
+		"  vefs create 101 --template debian:12\n"
+		"  vefs create 102 --template debian:12 --diskspace 10G\n",
 	.run = run_create,
 };
 

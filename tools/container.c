@@ -24,12 +24,12 @@
  * with a dot are such leftovers.
  */
 #define FOLDER "containers"
-#define CONF "vefs.conf"
+#define CONF CONTAINER_CONF
 #define DEPTH 4096u
 #define ID_FIRST 101u
 #define ID_LAST (UINT32_MAX - 1)
 
-/* What vefs.conf may say; other lines are kept by nobody and ignored. */
+/* What is asked of vefs.conf here. */
 struct conf_key {
 	const char *name;
 	size_t at, size;
@@ -80,44 +80,21 @@ static int open_folder(struct catalog *c, bool create, struct why *why)
 
 /* vefs.conf. */
 
-/* `line` is KEY="value", with \" and \\ in it. */
-static void take_line(struct container *one, const char *line)
+static void conf_freep(struct conf **c)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
-		size_t len = strlen(keys[i].name), n = 0;
-		char *to = (char *)one + keys[i].at;
-		const char *p;
-
-		if (strncmp(line, keys[i].name, len) != 0 ||
-		    strncmp(line + len, "=\"", 2) != 0)
-			continue;
-		for (p = line + len + 2;
-		     *p && *p != '"' && n + 1 < keys[i].size; p++) {
-			if (*p == '\\' && p[1])
-				p++;
-			to[n++] = *p;
-		}
-		to[n] = '\0';
-	}
+	conf_free(*c);
 }
 
 static int read_conf(struct container *one, struct why *why)
 {
-	_cleanup_free_ char *line = NULL;
-	int fd = fdio_openat(one->dir, CONF, O_RDONLY, 0);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	size_t room = 0;
+	_cleanup_(conf_freep) struct conf *c = NULL;
+	int r = conf_read(one->dir, CONF, &c);
 
-	if (!f && fd != -ENOENT) {
-		if (fd >= 0)
-			close(fd);
-		return why_sys(why, fd < 0 ? fd : -ENOMEM,
-			       "container %s: " CONF, one->id);
-	}
-	while (f && getline(&line, &room, f) > 0)
-		take_line(one, line);
-	if (f)
-		fclose(f);
+	if (r < 0 && r != -ENOENT && r != -EUCLEAN)
+		return why_sys(why, r, "container %s: " CONF, one->id);
+	for (unsigned i = 0; c && i < ARRAY_SIZE(keys); i++)
+		conf_get(c, keys[i].name, (char *)one + keys[i].at,
+			 keys[i].size);
 	if (one->template[0] && one->root[0] == '/')
 		return 0;
 	one->template[0] = one->root[0] = '\0';
@@ -127,32 +104,16 @@ static int read_conf(struct container *one, struct why *why)
 		       one->id, one->id);
 }
 
-static void put_value(FILE *f, const char *key, const char *value)
+static int write_conf(const struct container *one, const struct conf *more)
 {
-	fprintf(f, "%s=\"", key);
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			fputc('\\', f);
-		fputc(*value, f);
-	}
-	fputs("\"\n", f);
-}
+	_cleanup_(conf_freep) struct conf *c = conf_new();
+	int r = c ? 0 : -ENOMEM;
 
-static int write_conf(const struct container *one)
-{
-	int fd = fdio_openat(one->dir, CONF, O_CREAT | O_EXCL | O_WRONLY, 0600);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-	bool bad;
-
-	if (!f) {
-		if (fd >= 0)
-			close(fd);
-		return fd < 0 ? fd : -ENOMEM;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
-		put_value(f, keys[i].name, (const char *)one + keys[i].at);
-	bad = fflush(f) != 0 || fsync(fd) < 0;
-	return fclose(f) != 0 || bad ? -EIO : 0;
+	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(keys); i++)
+		r = conf_set(c, keys[i].name, (const char *)one + keys[i].at);
+	if (r == 0 && more)
+		r = conf_merge(c, more);
+	return r < 0 ? r : conf_create(c, one->dir, CONF);
 }
 
 /* Making. */
@@ -205,13 +166,13 @@ static int make_upper(int dir, int version)
 	return r < 0 ? r : 0;
 }
 
-static int fill(struct catalog *c, struct container *one, const char *spec,
-		struct why *why)
+static int fill(struct catalog *c, struct container *one,
+		const struct container_plan *plan, struct why *why)
 {
 	_cleanup_close_ int still = -1, version = -1;
 	struct catalog_version v;
 	struct catalog_id id;
-	int r = catalog_parse(spec, &id, why);
+	int r = catalog_parse(plan->template, &id, why);
 
 	if (r < 0)
 		return r;
@@ -229,7 +190,7 @@ static int fill(struct catalog *c, struct container *one, const char *spec,
 	if (r == 0 && mkdirat(one->dir, "work", 0700) < 0)
 		r = -errno;
 	if (r == 0)
-		r = write_conf(one);
+		r = write_conf(one, plan->conf);
 	return r < 0 ? why_sys(why, r, "making container %s", one->id) : 0;
 }
 
@@ -244,16 +205,19 @@ static int name_root(struct container *one, const char *store, const char *root,
 	n = root ? snprintf(one->root, sizeof(one->root), "%s", root)
 		 : snprintf(one->root, sizeof(one->root), "%.3900s/root/%s",
 			    absolute, one->id);
-	if (one->root[0] != '/' || n >= (int)sizeof(one->root))
+	if (one->root[0] != '/' || n >= (int)sizeof(one->root) ||
+	    strchr(one->root, '\n'))
 		return why_set(why, -EINVAL,
-			       "%s: the mount point must be an absolute path",
+			       "%s: the mount point must be an absolute path "
+			       "without a newline",
 			       one->root);
 	return 0;
 }
 
-int container_create(struct catalog *c, const char *store, const char *id,
-		     const char *spec, const char *root, struct why *why)
+int container_create(struct catalog *c, const char *store,
+		     const struct container_plan *plan, struct why *why)
 {
+	const char *id = plan->id;
 	_cleanup_close_ int folder = -1;
 	struct container one = CONTAINER_NONE;
 	char tmp[32];
@@ -266,7 +230,7 @@ int container_create(struct catalog *c, const char *store, const char *id,
 	if (fdio_exists(folder, id) > 0)
 		return why_set(why, -EEXIST, "container %s exists already", id);
 	snprintf(one.id, sizeof(one.id), "%s", id);
-	r = name_root(&one, store, root, why);
+	r = name_root(&one, store, plan->root, why);
 	if (r < 0)
 		return r;
 	snprintf(tmp, sizeof(tmp), ".new-%d", getpid());
@@ -275,7 +239,7 @@ int container_create(struct catalog *c, const char *store, const char *id,
 		return why_sys(why, -errno, FOLDER "/%s", tmp);
 	r = one.dir = fdio_openat(folder, tmp, O_RDONLY | O_DIRECTORY, 0);
 	if (r >= 0)
-		r = fill(c, &one, spec, why);
+		r = fill(c, &one, plan, why);
 	if (r == 0 && renameat2(folder, tmp, folder, id, RENAME_NOREPLACE) < 0)
 		r = errno == EEXIST ? why_set(why, -EEXIST,
 					      "container %s exists already", id)

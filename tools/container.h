@@ -8,6 +8,7 @@
  *
  *	containers/ID/vefs.conf		KEY="value", see fs/FORMAT.md
  *	containers/ID/upper, work	of its mount
+ *	containers/ID/quota.mdb		quotaask.h
  *
  * Errors come as -errno with the reason in `why`.
  */
@@ -15,7 +16,9 @@
 #include <stdbool.h>
 
 #include "templates/catalog.h"
+#include "tools/conf.h"
 
+#define CONTAINER_CONF "vefs.conf"
 #define CONTAINER_ID_MAX 64u
 #define CONTAINER_SPEC_MAX (CATALOG_NAME_MAX + CATALOG_VERSION_MAX + 2)
 
@@ -35,13 +38,20 @@ struct container {
  */
 int container_check_id(const char *id, struct why *why);
 
+/* What one is to be. */
+struct container_plan {
+	const char *id;
+	const char *template;	 /* NAME or NAME:VERSION */
+	const char *root;	 /* NULL: root/ID in the store */
+	const struct conf *conf; /* more lines of vefs.conf, or NULL */
+};
+
 /*
- * Make one of a template, at `root` or (NULL) the store's root/ID. However
- * large the template is, this costs the same. -EEXIST, -ENOENT: no such
- * template.
+ * Make one, in the store at `store`. However large the template is, this
+ * costs the same. -EEXIST, -ENOENT: no such template.
  */
-int container_create(struct catalog *c, const char *store, const char *id,
-		     const char *spec, const char *root, struct why *why);
+int container_create(struct catalog *c, const char *store,
+		     const struct container_plan *plan, struct why *why);
 
 /*
  * Open it; with `lock` for a change: -EBUSY when another command has it.

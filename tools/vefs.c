@@ -21,8 +21,8 @@
 #define ROOT "/var/lib/vefs"
 
 static const struct cmd *const commands[] = {
-	&cmd_template, &cmd_create,  &cmd_mount,
-	&cmd_umount,   &cmd_destroy, &cmd_list,
+	&cmd_template, &cmd_create, &cmd_mount, &cmd_umount,
+	&cmd_destroy,  &cmd_list,   &cmd_quota,
 };
 
 static void show_help(FILE *to)
@@ -105,15 +105,30 @@ static int take_option(const struct cmd *self, const struct cmd_option *own,
 	if (!o)
 		return bad_option(self, "no such option", argv[0]);
 	if (o->set) {
-		if (equal)
+		if (equal && !o->value)
 			return bad_option(self, "takes no value", argv[0]);
 		*o->set = true;
+		if (equal)
+			*o->value = equal + 1;
 		return 1;
 	}
 	if (!equal && !argv[1])
 		return bad_option(self, "its value is missing", argv[0]);
 	*o->value = equal ? equal + 1 : argv[1];
 	return equal ? 1 : 2;
+}
+
+/* "-n", where the command has an option of that one letter. */
+static bool take_letter(const struct cmd_option *own, const char *arg)
+{
+	const struct cmd_option *o = NULL;
+
+	if (arg[0] == '-' && arg[1] && !arg[2])
+		o = find_option(own, arg + 1, 1);
+	if (!o || !o->set)
+		return false;
+	*o->set = true;
+	return true;
 }
 
 int cmd_parse(const struct cmd *self, struct cmd_common *common,
@@ -133,6 +148,8 @@ int cmd_parse(const struct cmd *self, struct cmd_common *common,
 			took = take_option(self, own, shared, argv + i);
 			if (took < 0)
 				return -1;
+		} else if (words && take_letter(own, argv[i])) {
+			continue;
 		} else if (words && argv[i][0] == '-' && argv[i][1]) {
 			return bad_option(self, "no such option", argv[i]);
 		} else {
