@@ -14,6 +14,8 @@
 #   PEERS         "plain overlayfs fuse-overlayfs vefs"; "before" is another
 #                 build of vefs, to compare versions: of the directory
 #   BEFORE_BIN
+#                 "counted" and "limited" are vefs with a quota, without limits
+#                 and with some that are far away
 #   ROUNDS        how often everything is repeated
 #   MAX_SECONDS   no new round is begun when it would end after this
 #   STAT          of each run: median, best or p99
@@ -185,7 +187,7 @@ peer_missing()
 	fuse-overlayfs)
 		command -v fuse-overlayfs >/dev/null ||
 			echo "not installed (apt-get install fuse-overlayfs)" ;;
-	vefs)
+	vefs | counted | limited)
 		[ -x "$VEFS_BIN/mount.vefs" ] ||
 			echo "no $VEFS_BIN/mount.vefs (build it, or set VEFS_BIN)" ;;
 	before)
@@ -300,9 +302,24 @@ peer_options()
 	overlayfs) extra=$OVERLAY_OPTS ;;
 	fuse-overlayfs) extra=${FUSE_OVERLAYFS_OPTS:-} ;;
 	vefs | before) extra=${VEFS_OPTS:-} ;;
+	counted | limited)
+		extra=${VEFS_OPTS:+$VEFS_OPTS,}quota=$work.quota ;;
 	esac
 	[ "${VOLATILE:-0}" = 1 ] && extra=${extra:+$extra,}volatile
 	echo "lowerdir=$lowers,upperdir=$upper,workdir=$work${extra:+,$extra}"
+}
+
+# Limits for everybody who writes here, which nobody reaches.
+limits_far()
+{
+	local of
+
+	for of in "container 0" "user 0" "group 0"; do
+		# shellcheck disable=SC2086 # two words
+		"${ASK:-$bench_here/../build/opt/tests/stress/quota}" ask "$1" \
+			set $of space 0 $((1 << 50)) >/dev/null ||
+			die "cannot set a limit on $1"
+	done
 }
 
 # peer_mount PEER LOWERS UPPER WORK TARGET; "plain" is mounted by nobody.
@@ -315,7 +332,7 @@ peer_mount()
 	plain) return ;;
 	overlayfs) program=(mount -t overlay bench) ;;
 	fuse-overlayfs) program=(fuse-overlayfs) ;;
-	vefs) program=("$VEFS_BIN/mount.vefs") ;;
+	vefs | counted | limited) program=("$VEFS_BIN/mount.vefs") ;;
 	before) program=("$BEFORE_BIN/mount.vefs") ;;
 	*) die "PEERS: no peer named $peer" ;;
 	esac
@@ -325,6 +342,7 @@ peer_mount()
 		die "cannot mount $peer on $target with -o $options"
 	fi
 	mountpoint -q "$target" || die "$peer said yes but $target is no mount"
+	[ "$peer" != limited ] || limits_far "$target"
 }
 
 # Everything on the disk, dentries and inodes forgotten by the kernel.

@@ -11,6 +11,7 @@
 #include "fs/copyup.h"
 #include "fs/file.h"
 #include "fs/gate.h"
+#include "fs/gatefile.h"
 #include "fs/itableset.h"
 #include "fs/override.h"
 
@@ -46,9 +47,12 @@ int change_truncate(struct overlay *o, struct inode *i, int fd, off_t size)
 	if (r == 0)
 		r = gate_watch(&pass, i, fd);
 	if (r == 0)
-		r = gate_enter(&pass, NULL, 0);
-	if (r < 0 || ftruncate(fd, size) == 0)
+		r = gate_enter_alone(&pass);
+	if (r < 0)
 		return r;
+	gatefile_shrunk(i, size);
+	if (ftruncate(fd, size) == 0)
+		return 0;
 	r = -errno;
 	/* The copy-up has emptied it: what is left is nothing. */
 	if (size == 0 && fdio_stat(fd, &st) == 0 && st.st_size == 0)

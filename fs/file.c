@@ -229,6 +229,16 @@ static int open_to_truncate(struct overlay *o, struct inode *i)
 	return attr_open_meta(o, &v, O_WRONLY);
 }
 
+static int know(struct overlay *o, struct inode *i)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	fd = attr_open_meta(o, &v, O_PATH);
+	return fd < 0 ? fd : gate_know(o, i, fd);
+}
+
 /*
  * Who has a limit writes through us: by passthrough nobody would look. What
  * has none is counted from here on, and when it is closed.
@@ -236,15 +246,13 @@ static int open_to_truncate(struct overlay *o, struct inode *i)
 static int ask_limits(struct overlay *o, struct inode *i, int flags,
 		      struct opening *w)
 {
-	_cleanup_close_ int fd = -1;
-	struct itable_view v;
-	int r;
+	struct charge_owner owner;
+	int r = 0;
 
 	if (!o->gate)
 		return 0;
-	itable_view(o->inodes, i, &v);
-	fd = attr_open_meta(o, &v, O_PATH);
-	r = fd < 0 ? fd : gate_know(o, i, fd);
+	if (!gate_owner(o, i, &owner))
+		r = know(o, i);
 	if (r == 0 && gate_is_limited(o, i)) {
 		w->seen = true;
 		w->both = (flags & O_ACCMODE) == O_RDWR;
@@ -307,17 +315,19 @@ int file_adopt(struct overlay *o, struct inode *i, int flags, int fd,
 }
 
 /* What was written by passthrough, or has changed since it was written. */
-static void count(struct overlay *o, struct inode *i)
+static void count(struct overlay *o, struct inode *i, int fd)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int own = -1;
 	struct itable_view v;
 
-	if (!o->gate)
-		return;
-	itable_view(o->inodes, i, &v);
-	fd = attr_open_meta(o, &v, O_PATH);
-	if (fd >= 0)
+	if (fd >= 0) {
 		gate_settle(o, i, fd);
+		return;
+	}
+	itable_view(o->inodes, i, &v);
+	own = attr_open_meta(o, &v, O_PATH);
+	if (own >= 0)
+		gate_settle(o, i, own);
 }
 
 void file_release(struct overlay *o, uint64_t fh)
@@ -331,12 +341,11 @@ void file_release(struct overlay *o, uint64_t fh)
 	pass = h->pass;
 	wrote = (h->flags & O_ACCMODE) != O_RDONLY;
 	p.inode = itable_get(o->inodes, h->nodeid);
+	if (p.inode && wrote && o->gate)
+		count(o, p.inode, h->fd_lower ? -1 : h->fd - 1);
 	htable_remove(o->handles, fh);
-	if (!p.inode)
-		return;
-	release_mode(o, p.inode, pass);
-	if (wrote)
-		count(o, p.inode);
+	if (p.inode)
+		release_mode(o, p.inode, pass);
 }
 
 /* The descriptor behind a handle. */

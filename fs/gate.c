@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/gate.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "fs/attr.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
@@ -212,10 +214,34 @@ void gate_doom(struct overlay *o, struct inode *i, bool doomed)
 	atomic_store(&o->gate->doomed, doomed);
 }
 
+/*
+ * The last look at a file that was changed. Where its blocks are found only
+ * when it is written back, that begins now.
+ */
+static void look_last(struct overlay *o, struct inode *i)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	if (!S_ISREG(v.type) || !(v.flags & INODE_UPPER) ||
+	    (v.flags & INODE_UNLINKED))
+		return;
+	fd = attr_open_meta(o, &v, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	gate_settle(o, i, fd);
+}
+
 void gate_gone(struct overlay *o, struct inode *i)
 {
+	struct charge_owner owner;
+
 	if (!o->gate)
 		return;
+	if (o->gate->fs.late && gate_owner(o, i, &owner))
+		look_last(o, i);
 	charge_forget(o->gate->ledger, itable_index(o->inodes, i));
 }
 

@@ -149,15 +149,57 @@ static ssize_t ask(struct gate_pass *p, struct inode *i, int fd, off_t off,
 	return fit(p, fd, &w, off, len, whole);
 }
 
+/*
+ * What has its blocks already takes no more: neither asked for nor counted.
+ * inode->dense says how far from the beginning that is sure. It grows by what
+ * is written at its end, and by looking; it shrinks only while its pass is
+ * alone, so nobody writes by an old one.
+ */
+static void grow_dense(struct inode *i, int fd, uint64_t off, uint64_t len)
+{
+	uint64_t dense = __atomic_load_n(&i->dense, __ATOMIC_RELAXED);
+	off_t hole;
+
+	if (off > dense) {
+		hole = lseek(fd, 0, SEEK_HOLE);
+		if (hole > 0 && (uint64_t)hole > dense)
+			dense = (uint64_t)hole;
+	} else if (off + len > dense) {
+		dense = off + len;
+	}
+	__atomic_store_n(&i->dense, dense, __ATOMIC_RELAXED);
+}
+
+static bool is_dense(const struct inode *i, uint64_t end)
+{
+	return end <= __atomic_load_n(&i->dense, __ATOMIC_RELAXED);
+}
+
+void gatefile_shrunk(struct inode *i, off_t size)
+{
+	uint64_t dense = __atomic_load_n(&i->dense, __ATOMIC_RELAXED);
+
+	if ((uint64_t)size < dense)
+		__atomic_store_n(&i->dense, (uint64_t)size, __ATOMIC_RELAXED);
+}
+
 ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 		       const void *buf, size_t size, off_t off)
 {
 	GATE_PASS(pass, o);
 	ssize_t n = (ssize_t)size;
 
-	if (o->gate)
-		n = ask(&pass, i, fd, off, size, false);
-	return n < 0 ? n : fdio_pwrite_full(fd, buf, (size_t)n, off);
+	if (!o->gate)
+		return fdio_pwrite_full(fd, buf, size, off);
+	gate_enter(&pass, NULL, 0);
+	if (is_dense(i, (uint64_t)off + size))
+		return fdio_pwrite_full(fd, buf, size, off);
+	n = ask(&pass, i, fd, off, size, false);
+	if (n >= 0)
+		n = fdio_pwrite_full(fd, buf, (size_t)n, off);
+	if (n > 0)
+		grow_dense(i, fd, (uint64_t)off, (uint64_t)n);
+	return n;
 }
 
 /* Which modes of fallocate(2) may take blocks. */
@@ -173,6 +215,10 @@ int gatefile_fallocate(struct overlay *o, struct inode *i, int fd, int mode,
 	GATE_PASS(pass, o);
 	ssize_t n = 0;
 
+	if (o->gate && (mode & ~FALLOC_FL_KEEP_SIZE)) {
+		gate_enter_alone(&pass);
+		gatefile_shrunk(i, 0);
+	}
 	if (o->gate && allocates(mode) && off >= 0 && len > 0 &&
 	    off <= INT64_MAX - len)
 		n = ask(&pass, i, fd, off, (size_t)len, true);

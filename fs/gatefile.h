@@ -16,6 +16,9 @@
 ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 		       const void *buf, size_t size, off_t off);
 
+/* It has `size` bytes now, or holes from there on; with its pass alone. */
+void gatefile_shrunk(struct inode *i, off_t size);
+
 /* All or nothing. */
 int gatefile_fallocate(struct overlay *o, struct inode *i, int fd, int mode,
 		       off_t off, off_t len);

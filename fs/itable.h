@@ -65,7 +65,9 @@ struct inode {
 	uint32_t told;	     /* when the kernel was last told, s; table mutex */
 	uint32_t in_ring;    /* its backing id may be unused; backing.c's */
 	uint32_t move_next;  /* table mutex */
-	uint32_t spare[7];
+	uint32_t spare;
+	uint64_t dense; /* bytes from 0 on that have blocks; gatefile.c's */
+	uint32_t unused[4];
 };
 
 /* A consistent copy of what is known about an inode. */

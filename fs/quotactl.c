@@ -210,6 +210,7 @@ void quotactl_stop(struct quotactl *q)
 	ring(q);
 	pthread_join(q->thread, NULL);
 	l = gate_ledger(q->o->gate);
+	quotafile_look(q->o);
 	charge_each_row(l, forget, l);
 	save(q, !atomic_load(&q->state->quota_scan));
 	quotactl_free(q);

@@ -87,6 +87,13 @@ static void add_doomed(void *ctx, const struct charge *c)
 	scan_add(ctx, c->owner, c->space);
 }
 
+void quotafile_look(struct overlay *o)
+{
+	if (gate_fs(o->gate)->late && syncfs(upper_workfd(o->upper)) < 0)
+		log_warn("quota: %s", strerror(errno));
+	charge_each_row(gate_ledger(o->gate), look_again, o);
+}
+
 int64_t quotafile_check(struct overlay *o, bool fix,
 			void (*fn)(void *ctx, const struct scan_drift *d),
 			void *ctx)
@@ -97,7 +104,7 @@ int64_t quotafile_check(struct overlay *o, bool fix,
 	int r;
 
 	gate_stop(o->gate);
-	charge_each_row(l, look_again, o);
+	quotafile_look(o);
 	r = count(o, &found);
 	if (r == 0) {
 		charge_each_doomed(l, add_doomed, found);

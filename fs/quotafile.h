@@ -23,6 +23,9 @@
 int quotafile_start(struct overlay *o, int *dir, bool *scan, char *err,
 		    size_t errlen);
 
+/* Look again at all that was changed: nothing changes meanwhile. */
+void quotafile_look(struct overlay *o);
+
 /* Open the file of a mount that is live. */
 int quotafile_open(const struct overlay *o, int dir, struct quotadb **out);
 

@@ -120,7 +120,7 @@ result()
 	if [ "$status" = 0 ]; then
 		st_ok "$1"
 	else
-		st_not_ok "$1 - $(tail -n 5 "$W/said" | tr '\n' ';')"
+		st_not_ok "$1 - $(tail -n 40 "$W/said" | tr '\n' ';')"
 	fi
 }
 
@@ -195,7 +195,8 @@ part()
 	result "$fs remembered"
 	ask check
 	result "$fs counted-again"
-	kill -9 "$PID" "$(worker "$PID")"
+	# shellcheck disable=SC2046 # two numbers
+	kill -9 "$PID" $(worker "$PID")
 	umount -l "$M"
 	mount_it
 	result "$fs mount-after-death"
