@@ -129,6 +129,7 @@ FS += itablecount
 FS += itablerecover
 FS += itableset
 FS += keeper
+FS += late
 FS += link
 FS += lookup
 FS += loop
@@ -201,8 +202,8 @@ UNIT += test_again
 UNIT += test_arena
 UNIT += test_catalog
 UNIT += test_command
-UNIT += test_control
 UNIT += test_conf
+UNIT += test_control
 UNIT += test_copydata
 UNIT += test_crash
 UNIT += test_creds
@@ -223,6 +224,7 @@ UNIT += test_itablemove
 UNIT += test_itablerecover
 UNIT += test_itablesuspect
 UNIT += test_ledger
+UNIT += test_ledgermodel
 UNIT += test_limit
 UNIT += test_lock
 UNIT += test_log
@@ -239,12 +241,16 @@ UNIT += test_optword
 UNIT += test_overlay
 UNIT += test_parse
 UNIT += test_program
+UNIT += test_quotaconf
 UNIT += test_quotadb
+UNIT += test_quotastate
+UNIT += test_quotaword
 UNIT += test_scan
 UNIT += test_shm
 UNIT += test_store
 UNIT += test_slot
 UNIT += test_slottable
+UNIT += test_storecheck
 UNIT += test_strbuf
 UNIT += test_threads
 UNIT += test_upgrade
@@ -252,6 +258,15 @@ UNIT += test_upper
 UNIT += test_workdir
 UNIT += test_xattrio
 UNIT += test_xattrs
+
+# what they test of the tools
+UNIT_TOOLS += conf
+UNIT_TOOLS += container
+UNIT_TOOLS += idname
+UNIT_TOOLS += quotaask
+UNIT_TOOLS += quotaconf
+UNIT_TOOLS += quotastate
+UNIT_TOOLS += quotaword
 
 # what test scripts are helped by, build/$(D)/tests/NAME: the programs, then
 # what each is made of
@@ -262,6 +277,7 @@ vt_SRC += tests/integration/vt/vt_dir.c
 vt_SRC += tests/integration/vt/vt_map.c
 vt_SRC += tests/integration/vt/vt_name.c
 vt_SRC += tests/integration/vt/vt_ops.c
+vt_SRC += tests/integration/vt/vt_quota.c
 vt_SRC += tests/integration/vt/vt_wait.c
 HELPERS += stress/faults
 stress/faults_SRC += tests/stress/faults.c
@@ -326,7 +342,7 @@ FUZZ += fuzz_import
 FUZZ += fuzz_index
 
 # manual pages: tools/NAME
-MAN8 := mount.vefs.8 vefs.8 vefs-template.8 vefsd.8
+MAN8 := mount.vefs.8 vefs.8 vefs-quota.8 vefs-template.8 vefsd.8
 
 # ---- flags -----------------------------------------------------------------
 
@@ -470,7 +486,7 @@ $(BIN)/$(word 1,$(1)): $(BIN)/$(word 2,$(1))
 endef
 $(foreach l,$(LINKS),$(eval $(call link_rule,$(subst :, ,$(l)))))
 
-$(B)/tests/unit: $(unit_src:%.c=$(B)/obj/%.o) $(lib)
+$(B)/tests/unit: $(unit_src:%.c=$(B)/obj/%.o) $(UNIT_TOOLS:%=$(B)/obj/tools/%.o) $(lib)
 	$(call link,$(CHECK_LIBS))
 
 $(B)/tests/stress/%: $(B)/obj/tests/stress/%.o $(lib)

@@ -51,6 +51,8 @@ int change_truncate(struct overlay *o, struct inode *i, int fd, off_t size)
 	if (r < 0)
 		return r;
 	gatefile_shrunk(i, size);
+	if (o->gate)
+		gate_late(o, i);
 	if (ftruncate(fd, size) == 0)
 		return 0;
 	r = -errno;

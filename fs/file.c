@@ -320,6 +320,8 @@ static void count(struct overlay *o, struct inode *i, int fd)
 	_cleanup_close_ int own = -1;
 	struct itable_view v;
 
+	if (itable_flags(o->inodes, i) & INODE_UPPER)
+		gate_late(o, i);
 	if (fd >= 0) {
 		gate_settle(o, i, fd);
 		return;

@@ -12,6 +12,7 @@
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
+#include "fs/late.h"
 #include "fs/override.h"
 #include "fs/slot.h"
 
@@ -36,6 +37,7 @@ struct gate {
 	struct footprint_fs fs;
 	pthread_rwlock_t turn;
 	struct lock stripes[STRIPES];
+	struct late *late;   /* NULL: nothing is late here */
 	_Atomic bool doomed; /* something was removed lately */
 };
 
@@ -66,6 +68,7 @@ int gate_new(struct gate **out, struct ledger *l, int upperfd)
 		return r;
 	}
 	g->ledger = l;
+	g->late = g->fs.late ? late_new() : NULL;
 	make_turn(g);
 	*out = g;
 	return 0;
@@ -76,6 +79,7 @@ void gate_free(struct gate *g)
 	if (!g)
 		return;
 	ledger_free(g->ledger);
+	late_free(g->late);
 	pthread_rwlock_destroy(&g->turn);
 	free(g);
 }
@@ -173,7 +177,7 @@ void gate_settle(struct overlay *o, struct inode *i, int fd)
 void gate_born(struct overlay *o, struct inode *i, int fd)
 {
 	uint32_t row, mark = CHARGE_NO_MARK;
-	struct charge c;
+	struct charge c = { .space = 0 };
 	int r;
 
 	if (!row_of(o, i, &row))
@@ -185,6 +189,8 @@ void gate_born(struct overlay *o, struct inode *i, int fd)
 	if (r == 0)
 		r = charge_born(o->gate->ledger, row, &c, mark, 0);
 	lock_release(stripe(o, i));
+	if (c.space)
+		gate_late(o, i);
 	not_counted(r);
 }
 
@@ -210,6 +216,8 @@ void gate_doom(struct overlay *o, struct inode *i, bool doomed)
 
 	if (!row_of(o, i, &row))
 		return;
+	if (doomed)
+		late_drop(o, i);
 	charge_doom(o->gate->ledger, row, doomed);
 	atomic_store(&o->gate->doomed, doomed);
 }
@@ -416,6 +424,28 @@ void gate_stop(struct gate *g)
 void gate_go_on(struct gate *g)
 {
 	pthread_rwlock_unlock(&g->turn);
+}
+
+static void look(struct overlay *o, struct inode *i)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	fd = v.flags & INODE_UPPER ? attr_open_meta(o, &v, O_PATH) : -1;
+	if (fd >= 0)
+		gate_settle(o, i, fd);
+}
+
+int gate_look_late(struct overlay *o)
+{
+	return o->gate->late ? late_look(o, o->gate->late, look) : -1;
+}
+
+void gate_late(struct overlay *o, struct inode *i)
+{
+	if (o->gate->late && !(itable_flags(o->inodes, i) & INODE_UNLINKED))
+		late_add(o, o->gate->late, i);
 }
 
 void gate_leave(struct gate_pass *p)

@@ -105,6 +105,11 @@ void gate_settle(struct overlay *o, struct inode *i, int fd);
 void gate_born(struct overlay *o, struct inode *i, int fd);
 /* The request of this thread has made it, one for each: count it once. */
 void gate_created(struct overlay *o, struct inode *i, const struct stat *st);
+/* Its blocks may yet change on their own (late.h). */
+void gate_late(struct overlay *o, struct inode *i);
+/* Look at those for which that is over: late_look(). */
+int gate_look_late(struct overlay *o);
+
 /* Its last name went, or it has one again. */
 void gate_doom(struct overlay *o, struct inode *i, bool doomed);
 /* The kernel has forgotten it. */

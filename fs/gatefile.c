@@ -197,8 +197,10 @@ ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 	n = ask(&pass, i, fd, off, size, false);
 	if (n >= 0)
 		n = fdio_pwrite_full(fd, buf, (size_t)n, off);
-	if (n > 0)
+	if (n > 0) {
 		grow_dense(i, fd, (uint64_t)off, (uint64_t)n);
+		gate_late(o, i);
+	}
 	return n;
 }
 
@@ -228,6 +230,8 @@ int gatefile_fallocate(struct overlay *o, struct inode *i, int fd, int mode,
 		gate_enter(&pass, NULL, 0);
 	if (n < 0)
 		return (int)n;
+	if (o->gate)
+		gate_late(o, i);
 	return fallocate(fd, mode, off, len) < 0 ? -errno : 0;
 }
 
@@ -242,6 +246,8 @@ ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 		n = ask(&pass, i, c->out, to, c->len, false);
 	if (n < 0)
 		return n;
+	if (o->gate)
+		gate_late(o, i);
 	n = copy_file_range(c->in, &from, c->out, &to, (size_t)n, 0);
 	return n < 0 ? -errno : n;
 }

@@ -20,6 +20,7 @@
  * `lock` guards its refs, name and flags against change; readers take a
  * consistent copy with itable_view().
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -65,7 +66,7 @@ struct inode {
 	uint32_t told;	     /* when the kernel was last told, s; table mutex */
 	uint32_t in_ring;    /* its backing id may be unused; backing.c's */
 	uint32_t move_next;  /* table mutex */
-	uint32_t spare;
+	_Atomic uint32_t late; /* when it was changed, s; late.c's */
 	uint64_t dense; /* bytes from 0 on that have blocks; gatefile.c's */
 	uint32_t unused[4];
 };

@@ -122,30 +122,43 @@ static void count_in_background(struct quotactl *q)
 		log_info("quota: counted %lld inodes", (long long)n);
 }
 
+/* Milliseconds until the first of two times, of which 0 is never. */
+static int until(uint64_t now, uint64_t a, uint64_t b)
+{
+	uint64_t first = !a || (b && b < a) ? b : a;
+
+	if (!first)
+		return -1;
+	return first <= now ? 0 : (int)((first - now) / CLOCK_MS) + 1;
+}
+
 static void *serve(void *arg)
 {
 	struct quotactl *q = arg;
 	struct pollfd p[] = { { .fd = q->state->fd_quota, .events = POLLIN },
 			      { .fd = q->bell, .events = POLLIN } };
-	uint64_t due = 0, n;
+	uint64_t due = 0, look = 0, n;
+	int pause;
 
 	count_in_background(q);
 	while (!atomic_load(&q->over)) {
 		uint64_t now = clock_now();
-		int wait = !due	       ? -1
-			   : due > now ? (int)((due - now) / CLOCK_MS) + 1
-				       : 0;
 
-		if (due && wait == 0) {
+		if (look && look <= now) {
+			pause = gate_look_late(q->o);
+			look = pause < 0 ? 0 : now + (uint64_t)pause * CLOCK_MS;
+		}
+		if (due && due <= now) {
 			due = 0;
 			ledger_arm(gate_ledger(q->o->gate));
 			save(q, false);
-			continue;
 		}
-		if (poll(p, ARRAY_SIZE(p), wait) <= 0)
+		if (poll(p, ARRAY_SIZE(p), until(now, due, look)) <= 0)
 			continue;
-		if (p[1].revents && read(q->bell, &n, sizeof(n)) > 0 && !due)
-			due = clock_now() + SAVE_MS * CLOCK_MS;
+		if (p[1].revents && read(q->bell, &n, sizeof(n)) > 0) {
+			due = due ? due : clock_now() + SAVE_MS * CLOCK_MS;
+			look = look ? look : due;
+		}
 		if (p[0].revents)
 			answer(q);
 	}
