@@ -17,6 +17,7 @@
 #include "fs/htable.h"
 #include "fs/iomode.h"
 #include "fs/itableset.h"
+#include "fs/window.h"
 
 /* What the daemon's own descriptors leave out of the caller's flags. */
 #define NOT_OURS                                                               \
@@ -98,25 +99,58 @@ static enum iomode choose(const struct overlay *o, const struct inode *i,
 	return iomode_choose(&s);
 }
 
-/* The backing id for the data as it is now; `fd` is it, or -1. */
-static int backing_for(struct overlay *o, struct inode *i,
-		       const struct itable_view *v, int fd)
-{
-	bool lower = !data_is_upper(v);
-	bool was_lower = v->flags & INODE_PASS_LOWER;
-	_cleanup_close_ int own = -1;
+/* How a file is opened. */
+struct opening {
+	int fd;	    /* of its data, or -1 */
+	bool write; /* it may be written */
+	bool seen;  /* its writes must come to us */
+	bool watch; /* or else be watched */
+	bool both;  /* one of these, and reading too, by a cache */
+};
 
-	if (i->n_pass == 0 && was_lower != lower)
+/* INODE_PASS_LOWER, INODE_WATCHED: as its backing is to be. */
+static uint32_t backing_kind(const struct overlay *o, const struct inode *i,
+			     const struct itable_view *v,
+			     const struct opening *w)
+{
+	bool watched = v->flags & INODE_WATCHED;
+
+	if (!data_is_upper(v))
+		return INODE_PASS_LOWER;
+	/* Who only reads is not kept waiting, if nobody wrote before. */
+	if (i->n_pass == 0)
+		watched = w->write ? o->window != NULL
+				   : watched && !window_asks(o->window);
+	return watched ? INODE_WATCHED : 0;
+}
+
+#define BACKING_KINDS ((uint32_t)INODE_PASS_LOWER | INODE_WATCHED)
+
+/* The backing id for the data as it is now; w->fd is it, or -1. */
+static int backing_for(struct overlay *o, struct inode *i,
+		       const struct itable_view *v, const struct opening *w)
+{
+	uint32_t kind = backing_kind(o, i, v, w);
+	_cleanup_close_ int own = -1, watched = -1;
+	int fd = w->fd;
+
+	if (i->n_pass == 0 && (v->flags & BACKING_KINDS) != kind)
 		backing_drop_locked(o, i);
-	if (itableset_backing_get_locked(o->inodes, i) <= 0 && fd < 0) {
+	if (itableset_backing_get_locked(o->inodes, i) > 0)
+		return backing_get_locked(o, i, -1);
+	if (fd < 0) {
 		fd = own = open_data(o, v, O_PATH);
 		if (fd < 0)
 			return fd;
 	}
-	if (was_lower != lower)
-		itableset_flags_locked(o->inodes, i,
-				       lower ? INODE_PASS_LOWER : 0,
-				       lower ? 0 : INODE_PASS_LOWER);
+	if (kind == INODE_WATCHED) {
+		watched = window_path(o->window, fd);
+		fd = watched < 0 ? fd : watched;
+		kind = watched < 0 ? 0 : kind;
+	}
+	if ((v->flags & BACKING_KINDS) != kind)
+		itableset_flags_locked(o->inodes, i, kind,
+				       BACKING_KINDS & ~kind);
 	return backing_get_locked(o, i, fd);
 }
 
@@ -139,26 +173,20 @@ static void release_mode(struct overlay *o, struct inode *i, bool pass)
 		backing_idle(o, i);
 }
 
-/* How a file is opened. */
-struct opening {
-	int fd;	   /* of its data, or -1 */
-	bool seen; /* its writes must come to us */
-	bool both; /* and reading too, by a cache */
-};
-
 /* Count it in, by the mode that goes with what is open. */
 static int enter_mode(struct overlay *o, struct inode *i,
 		      const struct opening *w, struct file_opened *out)
 {
 	struct itable_view v;
 	enum iomode mode;
+	bool seen = w->seen;
 	int id = 0;
 
 	lock_acquire(&i->lock);
 	itable_view_locked(o->inodes, i, &v);
-	mode = choose(o, i, &v, w->both);
+	mode = choose(o, i, &v, w->seen && w->both);
 	if (mode == IOMODE_PASS) {
-		id = backing_for(o, i, &v, w->fd);
+		id = backing_for(o, i, &v, w);
 		if (id < 0 && i->n_pass > 0) {
 			lock_release(&i->lock);
 			return id;
@@ -174,6 +202,9 @@ static int enter_mode(struct overlay *o, struct inode *i,
 	if (mode == IOMODE_PASS) {
 		i->n_pass++;
 		i->stale_pages = 1;
+		/* Others have it open so that it cannot be watched. */
+		if (w->watch && !(itable_flags(o->inodes, i) & INODE_WATCHED))
+			seen = true;
 	} else {
 		i->n_cached++;
 		out->keep_cache = !i->stale_pages;
@@ -181,7 +212,7 @@ static int enter_mode(struct overlay *o, struct inode *i,
 	}
 	lock_release(&i->lock);
 	out->backing_id = mode == IOMODE_PASS ? id : 0;
-	out->direct = out->backing_id > 0 && w->seen;
+	out->direct = out->backing_id > 0 && seen;
 	return 0;
 }
 
@@ -206,6 +237,8 @@ static int enter(struct overlay *o, struct inode *i, int flags,
 		return -ENFILE;
 	}
 	*out = res;
+	if (o->window && w->write && h.pass && !res.direct)
+		window_opened(o, i);
 	return 0;
 }
 
@@ -240,9 +273,23 @@ static int know(struct overlay *o, struct inode *i)
 }
 
 /*
- * Who has a limit writes through us: by passthrough nobody would look. What
- * has none is counted from here on, and when it is closed.
+ * Who has a limit writes through us: by passthrough nobody would look, unless
+ * it is watched. What has none is counted from here on, and when it is closed.
  */
+static void heed_limits(struct overlay *o, struct inode *i, int flags,
+			struct opening *w)
+{
+	struct charge_owner owner;
+
+	w->write = true;
+	if (!gate_is_limited(o, i))
+		return;
+	w->watch = o->window && gate_owner(o, i, &owner) &&
+		   window_is_far(o, owner);
+	w->seen |= !w->watch;
+	w->both = (flags & O_ACCMODE) == O_RDWR;
+}
+
 static int ask_limits(struct overlay *o, struct inode *i, int flags,
 		      struct opening *w)
 {
@@ -253,10 +300,8 @@ static int ask_limits(struct overlay *o, struct inode *i, int flags,
 		return 0;
 	if (!gate_owner(o, i, &owner))
 		r = know(o, i);
-	if (r == 0 && gate_is_limited(o, i)) {
-		w->seen = true;
-		w->both = (flags & O_ACCMODE) == O_RDWR;
-	}
+	if (r == 0)
+		heed_limits(o, i, flags, w);
 	return r;
 }
 
@@ -307,10 +352,10 @@ int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 int file_adopt(struct overlay *o, struct inode *i, int flags, int fd,
 	       struct file_opened *out)
 {
-	struct opening w = { .fd = fd, .seen = gate_is_limited(o, i) };
+	struct opening w = { .fd = fd };
 
-	w.both = w.seen && (flags & O_ACCMODE) == O_RDWR;
-
+	if (o->gate && (flags & O_ACCMODE) != O_RDONLY)
+		heed_limits(o, i, flags, &w);
 	return enter(o, i, flags, &w, out);
 }
 

@@ -158,6 +158,17 @@ void htable_fds(struct htable *t, void (*fn)(void *ctx, int fd), void *ctx)
 	}
 }
 
+void htable_each(struct htable *t,
+		 void (*fn)(void *ctx, const struct handle *h), void *ctx)
+{
+	uint32_t high = t->head->high;
+
+	for (uint32_t x = 1; x < high; x++) {
+		if (t->handles[x].generation)
+			fn(ctx, &t->handles[x]);
+	}
+}
+
 struct handle *htable_get(struct htable *t, uint64_t fh)
 {
 	uint32_t x = (uint32_t)fh;

@@ -52,6 +52,13 @@ void htable_confirm(struct htable *t, uint64_t fh);
 void htable_recover(struct htable *t,
 		    bool (*keep)(void *ctx, const struct handle *h), void *ctx);
 
+/*
+ * Call `fn` with each handle there is, while others come and go: it may be
+ * one that went.
+ */
+void htable_each(struct htable *t,
+		 void (*fn)(void *ctx, const struct handle *h), void *ctx);
+
 /* Call `fn` with every descriptor that handles have open. */
 void htable_fds(struct htable *t, void (*fn)(void *ctx, int fd), void *ctx);
 

@@ -47,6 +47,7 @@ enum {
 	INODE_MOVING = 1 << 11,	    /* between itable_move_begin() and _end() */
 	INODE_PASS_LOWER = 1 << 12, /* its backing id is the lower file's */
 	INODE_SETTLED = 1 << 13,    /* copied up, and that was synced */
+	INODE_WATCHED = 1 << 14,    /* its backing id is by window's mount */
 };
 
 #define ITABLE_NAME_MAX 255

@@ -20,6 +20,7 @@
 #include "fs/base/log.h"
 #include "fs/control.h"
 #include "fs/upgrade.h"
+#include "fs/window.h"
 
 /*
  * A worker is a copy of this process with the same descriptor table: whatever
@@ -217,6 +218,7 @@ static int replace(struct keeper *k, int status)
 		return KEEP_GONE;
 	s->died_at = clock_now();
 	s->died_of = sig;
+	window_bar(s->window);
 	if (sig)
 		snprintf(how, sizeof(how), "was killed by SIG%s",
 			 sigabbrev_np(sig) ? sigabbrev_np(sig) : "?");
@@ -298,6 +300,7 @@ static int upgrade(struct keeper *k, const char *program)
 	while (waitpid(k->worker, &status, 0) < 0 && errno == EINTR)
 		;
 	s->died_at = clock_now();
+	window_bar(s->window);
 	r = upgrade_exec(program, k->cfg->argv, k->cfg->state_fd);
 	snprintf(why, sizeof(why), "%.4000s: %s", program, strerror(-r));
 	refuse_upgrade(k, why);

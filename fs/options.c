@@ -372,6 +372,8 @@ const char *options_usage(void)
 	       "                         in FILE (made if missing)\n"
 	       "  quota-check=before|background  count what is there, if need\n"
 	       "                         be, before the mount, or after\n"
+	       "  quota-window=SIZE      trust it: no asking before each write\n"
+	       "                         while limits are farther than SIZE\n"
 	       "                         (in names: \\: \\, \\\\ for : , \\)\n"
 	       "\n"
 	       "Owners and rights:\n"

@@ -59,6 +59,7 @@ enum options_fsync {
 #define OPTIONS_CRASH_LIMIT 10
 #define OPTIONS_CRASH_LIMIT_MAX 1000000
 #define OPTIONS_THREADS_MAX 256
+#define OPTIONS_WINDOW_MIN (16ull << 20) /* bytes */
 #define OPTIONS_IDRUNS_MAX 340 /* as the kernel's /proc/PID/uid_map */
 
 struct options {
@@ -87,6 +88,7 @@ struct options {
 	unsigned busy_poll;    /* longest busy wait in us; 0 = off */
 	unsigned threads;      /* 0: min(4, CPUs) */
 	unsigned crash_limit;  /* deaths in a row without an answer */
+	uint64_t quota_window; /* bytes; 0: none */
 	bool quota_background; /* count after the mount, not before */
 	bool readonly;	       /* ro, or no upperdir */
 	bool noacl, noxattrs;

@@ -359,6 +359,20 @@ static int take_quota_check(struct optword_state *p, const struct word *w,
 	return 0;
 }
 
+static int take_quota_window(struct optword_state *p, const struct word *w,
+			     const char *value)
+{
+	uint64_t size = 0;
+	int rc = strcmp(value, "off") ? parse_size(value, &size) : 0;
+
+	if (rc == 0 && size > 0 && size < OPTIONS_WINDOW_MIN)
+		return bad_value(p, -EINVAL, w, value,
+				 "16M is the least that can be watched");
+	if (rc == 0)
+		p->o.quota_window = size;
+	return bad_value(p, rc, w, value, NULL);
+}
+
 static int take_xattr_permissions(struct optword_state *p, const struct word *w,
 				  const char *value)
 {
@@ -415,6 +429,7 @@ static const struct word words[] = {
 	{ "quota", NEEDED, take_text, AT(o.quota), "FILE" },
 	{ "quota-id", NEEDED, take_text, AT(o.quota_id), "NAME" },
 	{ "quota-check", NEEDED, take_quota_check, 0, "before or =background" },
+	{ "quota-window", NEEDED, take_quota_window, 0, "SIZE (256M) or =off" },
 	{ "mountpoint", NEEDED, take_text, AT(mountpoint), "DIR" },
 	{ "fsname", NEEDED, take_text, AT(fsname), "NAME" },
 	{ "source", NEEDED, take_text, AT(source), "NAME" },

@@ -14,6 +14,7 @@
 #include "fs/control.h"
 #include "fs/gate.h"
 #include "fs/quotafile.h"
+#include "fs/window.h"
 #include "quota/command.h"
 
 /*
@@ -105,6 +106,7 @@ static void answer(struct quotactl *q)
 		return;
 	}
 	command_run(&c, line, out);
+	window_changed(q->o->window);
 	fclose(out);
 }
 

@@ -15,6 +15,7 @@
 #include "fs/htable.h"
 #include "fs/itablerecover.h"
 #include "fs/itableset.h"
+#include "fs/windowrun.h"
 
 /*
  * The order matters. Tables first, from the slots whose answer was decided;
@@ -119,12 +120,13 @@ static int by_number(const void *a, const void *b)
 
 /* Close what the last worker had open and nothing names. */
 static int sweep_fds(struct overlay *o, struct slot_table *slots, int own,
-		     int floor)
+		     const struct state *state)
 {
 	struct fd_list l = { .fds = NULL };
-	unsigned from = (unsigned)floor;
+	unsigned from = (unsigned)state->fd_floor;
 
 	note_fd(&l, own);
+	note_fd(&l, windowrun_pending(state));
 	for (unsigned i = 0; i < o->n_layers; i++) {
 		if (o->layers[i])
 			note_fd(&l, o->layers[i]->own_fd);
@@ -163,7 +165,7 @@ static int recover_tables(struct overlay *o, struct slot_table *slots,
 	htable_recover(o->handles, keep_handle, o);
 	itablerecover_drop(o->inodes);
 	CRASH_POINT(RECOVER_REDONE);
-	r = sweep_fds(o, slots, fuse_server_fd(server), state->fd_floor);
+	r = sweep_fds(o, slots, fuse_server_fd(server), state);
 	if (r == 0 && o->upper)
 		r = upper_sweep(o->upper);
 	if (r < 0)

@@ -16,6 +16,7 @@
 #include "fs/lookup.h"
 #include "fs/quotafile.h"
 #include "fs/templatelayer.h"
+#include "fs/window.h"
 #include "fs/workdir.h"
 #include "fs/xattrs.h"
 
@@ -77,6 +78,32 @@ static int open_quota(struct overlay *o, const struct state *from, char *err,
 				       errlen);
 	l = ledger_new(from->quota, NULL);
 	return l ? gate_new(&o->gate, l, upper_workfd(o->upper)) : -ENOMEM;
+}
+
+/* Without it everything is exact, only slower. */
+static int open_window(struct overlay *o, const struct state *from)
+{
+	struct window_config cfg = { .upper = o->opts->upper,
+				     .size = o->opts->quota_window,
+				     .fds = { -1, -1 } };
+	char why[128];
+	int r;
+
+	if (!o->gate || !cfg.size || (from && from->window[0] < 0))
+		return 0;
+	if (from) {
+		cfg.fds[0] = from->window[0];
+		cfg.fds[1] = from->window[1];
+	}
+	cfg.upperfd = dirlayer_rootfd(o->layers[REF_UPPER]);
+	r = window_new(&o->window, &cfg, why, sizeof(why));
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		log_warn("quota-window: cannot watch '%s': %s; files of owners "
+			 "with limits are written through the daemon",
+			 cfg.upper, why);
+	return 0;
 }
 
 static int too_many(const struct overlay *o, char *err, size_t errlen)
@@ -204,6 +231,8 @@ static int assemble(struct overlay **out, const struct options *opts,
 	if (r == 0)
 		r = open_quota(o, from, err, errlen);
 	if (r == 0)
+		r = open_window(o, from);
+	if (r == 0)
 		r = open_lowers(o, from, err, errlen);
 	if (r == 0)
 		r = number_filesystems(o);
@@ -251,6 +280,7 @@ void stack_save(const struct overlay *o, struct state *s)
 		s->quota = ledger_fd(gate_ledger(o->gate));
 		s->quota_dir = o->quota_dir;
 		s->quota_scan = o->quota_scan;
+		window_fds(o->window, s->window);
 	}
 }
 
@@ -286,6 +316,7 @@ void stack_free(struct overlay *o)
 		if (o->layers[i])
 			o->layers[i]->ops->free(o->layers[i]);
 	}
+	window_free(o->window);
 	upper_free(o->upper);
 	gate_free(o->gate);
 	backing_free(o->backing);

@@ -17,10 +17,11 @@
 #include "fs/itable.h"
 #include "fs/workdir.h"
 
-#define STATE_LAYOUT 2
+#define STATE_LAYOUT 3
 #define STATE_MAGIC 0x76654653u
 #define STATE_INIT_MAX 512u
 #define STATE_LOWERS 256u
+#define STATE_WINDOW_EVENT 64u
 
 struct state {
 	uint32_t magic;
@@ -38,6 +39,7 @@ struct state {
 	int32_t inodes[ITABLE_FDS], handles, slots; /* the tables' memfds */
 	int32_t quota;		      /* the ledger's; -1: no quota */
 	int32_t quota_dir;	      /* where its file is */
+	int32_t window[2];	      /* window.h; -1: none */
 	int32_t dirs[WORKDIR_FDS];    /* workdir.h; with an upper */
 	int32_t lowers[STATE_LOWERS]; /* roots of the lowers, by layer index */
 	int32_t pools[STATE_LOWERS];  /* of templates, else -1 */
@@ -48,6 +50,8 @@ struct state {
 	char target[PATH_MAX], program[PATH_MAX];
 	uint32_t init_len;
 	_Alignas(8) uint8_t init[STATE_INIT_MAX];
+	/* Read and not answered; the workers', windowrun.c's. */
+	_Alignas(8) uint8_t window_event[STATE_WINDOW_EVENT];
 	_Atomic uint32_t init_answered; /* the workers' */
 	_Atomic uint32_t quota_scan;	/* usage is to be counted */
 	_Atomic uint32_t ready; /* generation that serves; the workers' */

@@ -21,6 +21,7 @@
 #include "fs/quotactl.h"
 #include "fs/recover.h"
 #include "fs/stack.h"
+#include "fs/windowrun.h"
 
 /*
  * Threads: those of the loop, and one for everything else: it waits for
@@ -219,6 +220,7 @@ int worker_run(const struct worker_config *cfg)
 	struct worker w = { .cfg = cfg };
 	uint32_t generation = cfg->state->generation;
 	struct quotactl *quota = NULL;
+	struct windowrun *window = NULL;
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGUSR2);
@@ -232,12 +234,16 @@ int worker_run(const struct worker_config *cfg)
 		CRASH_POINT(RECOVER_READY);
 		say_ready(cfg->state, generation);
 		cfg->live(cfg->ctx);
-		r = quotactl_start(&quota, cfg->o, cfg->state);
+		r = windowrun_start(&window, cfg->o, cfg->state);
 	}
+	if (r == 0)
+		r = quotactl_start(&quota, cfg->o, cfg->state);
 	if (r == 0) {
 		r = serve(&w);
-		if (r == 0 || r == -ENODEV)
+		if (r == 0 || r == -ENODEV) {
+			windowrun_stop(window);
 			quotactl_stop(quota);
+		}
 	}
 	if (r < 0 && r != -ENODEV)
 		log_error("serving: %s", strerror(-r));

@@ -38,6 +38,8 @@
 	X(HANDLE_MADE)                                                         \
 	X(HANDLE_GONE)                                                         \
 	X(TMPFILE_MADE)                                                        \
+	X(WINDOW_ASKED)		/* an event read, nothing done */              \
+	X(WINDOW_ANSWERED)	/* and answered, not marked so */              \
 	/* a new worker's way */                                               \
 	X(RECOVER_BEGUN)                                                       \
 	X(RECOVER_REDONE)                                                      \
