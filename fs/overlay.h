@@ -40,6 +40,7 @@ struct dirsnap_cache;
 struct htable;
 struct backing;
 struct gate;
+struct window;
 
 struct overlay {
 	struct itable *inodes;
@@ -48,6 +49,7 @@ struct overlay {
 	struct backing *backing;
 	struct dirsnap_cache *listings;
 	struct gate *gate;		      /* NULL: no quota */
+	struct window *window;		      /* NULL: none */
 	int quota_dir;			      /* where its file is */
 	bool quota_scan;		      /* usage is to be counted */
 	struct upper *upper;		      /* NULL: read-only */
