@@ -338,6 +338,7 @@ BENCH += mkfiles
 BENCH += scan
 
 # fuzzers, built by `make fuzz`: build/fuzz/tests/fuzz/NAME
+FUZZ += fuzz_command
 FUZZ += fuzz_import
 FUZZ += fuzz_index
 

@@ -64,6 +64,24 @@ static int run_at(int fd, uint64_t off, uint64_t end, struct run *r)
 }
 
 /*
+ * What the filesystem has reserved ahead of the file's end is allocated, but
+ * not counted: from here on nothing is there yet.
+ */
+static int counted_to(const struct overlay *o, int fd, uint64_t *to)
+{
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	if (r < 0)
+		return r;
+	*to = UINT64_MAX;
+	if (footprint_of(gate_fs(o->gate), &st, fd) <
+	    (uint64_t)st.st_blocks * 512)
+		*to = gate_round(o, (uint64_t)st.st_size);
+	return 0;
+}
+
+/*
  * How far from `off` on, to `end` at most, may be written with `room` bytes
  * more?
  */
@@ -72,15 +90,21 @@ static int reach(const struct overlay *o, int fd, uint64_t off, uint64_t end,
 {
 	uint64_t block = gate_round(o, 1), at = off / block * block;
 	uint64_t top = gate_round(o, end), has = room / block * block;
+	uint64_t counted;
+	int r = counted_to(o, fd, &counted);
 
+	if (r < 0)
+		return r;
 	while (at < top) {
 		struct run run = { top, top };
-		int r = run_at(fd, at, top, &run);
 
+		r = at < counted ? run_at(fd, at, top, &run) : -ENODATA;
 		if (r < 0 && r != -ENODATA)
 			return r;
-		if (r == -ENODATA || run.from > top)
+		if (r == -ENODATA || run.from > top || run.from >= counted)
 			run = (struct run){ top, top };
+		else if (run.to > counted)
+			run.to = counted;
 		if (run.from > at) {
 			uint64_t hole = gate_round(o, run.from - at);
 

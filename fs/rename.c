@@ -385,6 +385,19 @@ static int look_and_move(struct move *m, struct gate_pass *pass)
 	return r < 0 ? r : 1;
 }
 
+/* It is an inode like any other that was made. */
+static void count_guest_whiteout(struct move *m)
+{
+	const char *name = m->spec->from;
+	struct stat shown, disk;
+	OVERLAY_PIN(p, m->o);
+
+	if (m->o->gate && fdio_statat(m->from->ent->fd, name, &disk) == 0 &&
+	    disk.st_rdev == OVERLAY_GUEST_WHITEOUT &&
+	    lookup_inode(m->o, m->spec->from_dir, name, &p.inode, &shown) == 0)
+		gate_created(m->o, p.inode, &disk);
+}
+
 static int attempt(struct overlay *o, const struct rename_spec *spec,
 		   struct names_dir *from, struct names_dir *to)
 {
@@ -405,6 +418,8 @@ static int attempt(struct overlay *o, const struct rename_spec *spec,
 	if (r <= 0)
 		return r;
 	commit(&m);
+	if (spec->flags & RENAME_WHITEOUT)
+		count_guest_whiteout(&m);
 	upper_sync_names(o->upper, from->ent->fd);
 	upper_sync_names(o->upper, to->ent->fd);
 	return 0;

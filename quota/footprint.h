@@ -22,6 +22,7 @@ struct footprint_fs {
 	bool ahead;	  /* reserves ahead: XFS */
 	bool dirs_grow;	  /* directories take blocks as names come */
 	bool xattr_block; /* attributes may take a block */
+	bool late;	  /* what a file takes is known when it is on disk */
 };
 
 /* Of the filesystem of `fd`. 0 or -errno. */

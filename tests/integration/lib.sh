@@ -18,6 +18,7 @@
 # Environment
 #   VEFS_FS          vefs (default), overlay or fuse-overlayfs: what is mounted
 #   VEFS_BIN         where mount.vefs is; build/bin of the checkout by default
+#   VEFS_QUOTA       1: each mount has a quota, see lib_quota.sh
 #   VEFS_OPTS        options added to every mount of VEFS_FS
 #   VEFS_TMP         folder for the work (default ${TMPDIR:-/tmp})
 #   VEFS_DISK        put U and W on a loop image: ext4, xfs, btrfs or tmpfs
@@ -48,6 +49,7 @@ LIB_SELF=$0
 VEFS_FS=${VEFS_FS:-vefs}
 VEFS_BIN=${VEFS_BIN:-$LIB_ROOT/build/bin}
 VEFS_OPTS=${VEFS_OPTS:-}
+VEFS_QUOTA=${VEFS_QUOTA:-0}
 VEFS_TMP=${VEFS_TMP:-${TMPDIR:-/tmp}}
 VEFS_DISK=${VEFS_DISK:-}
 VEFS_DISK_LOWER=${VEFS_DISK_LOWER:-0}
