@@ -67,12 +67,61 @@ blocks() {
 	stat -c %b "$1"
 }
 
+# ---- a template for the bottom lower ---------------------------------------
+
+# Everything by which a tree shows that it has changed.
+print_of() {
+	find "$1" -printf '%P %D %i %y %m %U %G %n %s %T@ %C@\n' | sort |
+		md5sum | cut -c-32
+}
+
+# template_of DIRECTORY: what to mount instead of it. It is taken in again, as
+# a version of its own, when it has changed since.
+template_of() {
+	local name number=0 had='' now
+
+	name=l$(printf '%s' "$1" | md5sum | cut -c-12)
+	[ ! -f "$D/lower.$name" ] || read -r number had <"$D/lower.$name"
+	now=$(print_of "$1")
+	if [ "$now" != "$had" ]; then
+		number=$((number + 1))
+		timeout $((60 * VEFS_SLOW)) "$VEFS_BIN/vefs" --quiet --root \
+			"$D/lower.store" template import --no-sync \
+			--format dir "$name:$number" "$1" >&2 || return
+		echo "$number $now" >"$D/lower.$name"
+	fi
+	echo "template=$name:$number,store=$D/lower.store"
+}
+
+# lower_opts OPTIONS: with VEFS_LOWER=template, the bottom lower directory as a
+# template. What mounts one already, or no directory at all, stays as it is.
+lower_opts() {
+	local opts=$1 list bottom above
+
+	case $VEFS_LOWER,$opts in
+	template,*template=*) ;;
+	template,lowerdir=* | template,*,lowerdir=*)
+		list=${opts##*lowerdir=}
+		list=${list%%,*}
+		bottom=${list##*:}
+		above=${list%"$bottom"}
+		if [ -d "$bottom" ]; then
+			above=${above:+lowerdir=${above%:},}
+			bottom=$(template_of "$bottom") || return
+			opts=${opts/"lowerdir=$list"/"$above$bottom"}
+		fi
+		;;
+	esac
+	echo "$opts"
+}
+
 # ---- mounts ----------------------------------------------------------------
 
 # mount_fs OPTIONS TARGET: mount what is under test, options as they are.
 mount_fs() {
-	local opts=$1 limit=$((20 * VEFS_SLOW))
+	local opts limit=$((20 * VEFS_SLOW))
 
+	opts=$(lower_opts "$1") || return
 	case $VEFS_FS in
 	vefs)
 		timeout "$limit" "$VEFS_BIN/mount.vefs" \
