@@ -93,6 +93,40 @@ t_names_are_bytes() {
 	vefs --json template tree t:dir | python3 -m json.tool >"$D/json"
 }
 
+# Deeper than any path that the kernel takes, as a directory and as a tar.
+t_paths_beyond_path_max() {
+	local deep
+
+	mkdir "$D/src"
+	"$VT" deep mk "$D/src" 200 45 text
+	deep=$(printf "/$(printf 'd%.0s' {1..200})%.0s" {1..45})
+	vefs template import t:dir "$D/src"
+	assert_eq "$deep/leaf" "$(vefs template tree t:dir | tail -n 1)"
+	vefs template verify
+	vefs template export t:dir "$D/e.tar"
+	vefs template import t:tar "$D/e.tar"
+	same_digest t:dir t:tar
+	vefs template diff t:dir t:tar | assert_empty
+	mkdir -p "$D/m"
+	vefs template mount t:dir "$D/m"
+	assert_eq text "$("$VT" deep cat "$D/m" 200 45)"
+	umount "$D/m"
+	# what is there by a link is not followed, however deep
+	mkdir "$D/out"
+	echo secret >"$D/out/leaf"
+	"$VT" deep mk "$D/src" 200 44 text
+	(
+		# by steps: the whole is too long for a shell as well
+		cd "$D/src"
+		for _ in {1..44}; do cd -P "$(printf 'd%.0s' {1..200})"; done
+		mv "$(printf 'd%.0s' {1..200})" moved
+		ln -s "$D/out" "$(printf 'd%.0s' {1..200})"
+	)
+	vefs template import t:link "$D/src"
+	vefs template tree t:link --long | grep -c leaf | grep -qx 2
+	! grep -rq secret "$S/objects" || fail "a symlink was followed"
+}
+
 t_sparse_files_cost_nothing() {
 	local f before after
 
