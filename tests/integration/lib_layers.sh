@@ -69,10 +69,16 @@ blocks() {
 
 # ---- a template for the bottom lower ---------------------------------------
 
-# Everything by which a tree shows that it has changed.
+# Everything by which a tree shows that it has changed; looked at through a
+# mount of its own, because looking would change when it was last read.
 print_of() {
-	find "$1" -printf '%P %D %i %y %m %U %G %n %s %T@ %C@\n' | sort |
+	local view=$D/lower.view
+
+	mkdir -p "$view"
+	mount --bind -o noatime "$1" "$view" || return
+	find "$view" -printf '%P %D %i %y %m %U %G %n %s %T@ %C@\n' | sort |
 		md5sum | cut -c-32
+	umount "$view"
 }
 
 # template_of DIRECTORY: what to mount instead of it. It is taken in again, as
@@ -82,7 +88,7 @@ template_of() {
 
 	name=l$(printf '%s' "$1" | md5sum | cut -c-12)
 	[ ! -f "$D/lower.$name" ] || read -r number had <"$D/lower.$name"
-	now=$(print_of "$1")
+	now=$(print_of "$1") || return
 	if [ "$now" != "$had" ]; then
 		number=$((number + 1))
 		timeout $((60 * VEFS_SLOW)) "$VEFS_BIN/vefs" --quiet --root \
@@ -113,6 +119,13 @@ lower_opts() {
 		;;
 	esac
 	echo "$opts"
+}
+
+# needs_dir_lower REASON: of a template this cannot be had.
+needs_dir_lower() {
+	if [ "$VEFS_LOWER" = template ] && [ "$VEFS_ALL" = 0 ]; then
+		skip "template: $1"
+	fi
 }
 
 # ---- mounts ----------------------------------------------------------------
