@@ -223,6 +223,7 @@ lib_names() {
 	U=$UP/upper
 	W=$UP/work
 	M=$D/m
+	LOWER_AT=$D
 }
 
 # tell_tasks PID: what its threads do.

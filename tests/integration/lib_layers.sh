@@ -4,6 +4,9 @@
 # lib_layers.sh - the layers of a case and the mounts on them; sourced by
 # lib.sh, whose variables it uses.
 
+# shellcheck source-path=SCRIPTDIR source=lib_lower.sh
+. "$LIB_DIR/lib_lower.sh"
+
 # ---- layers ----------------------------------------------------------------
 
 # put PATH TEXT: a file with this text and the folders above it.
@@ -68,58 +71,6 @@ blocks() {
 }
 
 # ---- a template for the bottom lower ---------------------------------------
-
-# Everything by which a tree shows that it has changed; looked at through a
-# mount of its own, because looking would change when it was last read.
-print_of() {
-	local view=$D/lower.view
-
-	mkdir -p "$view"
-	mount --bind -o noatime "$1" "$view" || return
-	find "$view" -printf '%P %D %i %y %m %U %G %n %s %T@ %C@\n' | sort |
-		md5sum | cut -c-32
-	umount "$view"
-}
-
-# template_of DIRECTORY: what to mount instead of it. It is taken in again, as
-# a version of its own, when it has changed since.
-template_of() {
-	local name number=0 had='' now
-
-	name=l$(printf '%s' "$1" | md5sum | cut -c-12)
-	[ ! -f "$D/lower.$name" ] || read -r number had <"$D/lower.$name"
-	now=$(print_of "$1") || return
-	if [ "$now" != "$had" ]; then
-		number=$((number + 1))
-		timeout $((60 * VEFS_SLOW)) "$VEFS_BIN/vefs" --quiet --root \
-			"$D/lower.store" template import --no-sync \
-			--format dir "$name:$number" "$1" >&2 || return
-		echo "$number $now" >"$D/lower.$name"
-	fi
-	echo "template=$name:$number,store=$D/lower.store"
-}
-
-# lower_opts OPTIONS: with VEFS_LOWER=template, the bottom lower directory as a
-# template. What mounts one already, or no directory at all, stays as it is.
-lower_opts() {
-	local opts=$1 list bottom above
-
-	case $VEFS_LOWER,$opts in
-	template,*template=*) ;;
-	template,lowerdir=* | template,*,lowerdir=*)
-		list=${opts##*lowerdir=}
-		list=${list%%,*}
-		bottom=${list##*:}
-		above=${list%"$bottom"}
-		if [ -d "$bottom" ]; then
-			above=${above:+lowerdir=${above%:},}
-			bottom=$(template_of "$bottom") || return
-			opts=${opts/"lowerdir=$list"/"$above$bottom"}
-		fi
-		;;
-	esac
-	echo "$opts"
-}
 
 # needs_dir_lower REASON: of a template this cannot be had.
 needs_dir_lower() {
