@@ -150,6 +150,7 @@ static int on_done(void *ctx, uint64_t ino, const struct object_put *put)
 		im->state.objects_shared++;
 	} else {
 		im->state.objects_new++;
+		im->state.bytes_new += put->size;
 		im->state.blocks_new += put->blocks;
 	}
 	return tree_set_object(im->tree, ino, put);
