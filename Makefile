@@ -60,6 +60,7 @@ BASE += u64map
 BASE += xattrio
 
 # templates (F1)
+TEMPLATES += aptmirror
 TEMPLATES += catalog
 TEMPLATES += content
 TEMPLATES += diff

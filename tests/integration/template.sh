@@ -150,6 +150,25 @@ t_sparse_files_cost_nothing() {
 	vefs template verify
 }
 
+# What is new is never more than what there is, however small the files are.
+t_what_is_new_is_told() {
+	mkdir "$D/src"
+	for i in {1..20}; do echo "text $i" >"$D/src/f$i"; done
+	cp "$D/src/f1" "$D/src/same"
+	vefs --json template import t:1 "$D/src" >"$D/said"
+	assert_eq "$(cat "$D"/src/f* | wc -c)" "$(json '["bytes_new"]' <"$D/said")"
+	assert_le "$(json '["bytes_new"]' <"$D/said")" \
+		"$(json '["bytes"]' <"$D/said")"
+	assert_le "$(json '["bytes_new"]' <"$D/said")" \
+		"$(json '["disk_new"]' <"$D/said")"
+	assert_eq "20 1" "$(json '["objects_new"]' <"$D/said") $(
+		json '["objects_shared"]' <"$D/said")"
+	echo more >"$D/src/more"
+	vefs template import t:2 "$D/src" >"$D/said"
+	grep -q ' 5 B new in the store (1 objects, ' "$D/said" ||
+		fail "told: $(cat "$D/said")"
+}
+
 t_objects_are_shared() {
 	mkdir "$D/a" "$D/b"
 	head -c 3000000 /dev/urandom >"$D/a/one"
@@ -437,6 +456,40 @@ t_gc_beside_imports() {
 	vefs template import t:last "$D/src"
 	wait $!
 	vefs template verify
+}
+
+# Stands for programs of this machine: what apt says, what mmdebstrap is asked.
+t_debian_of_the_mirror_of_apt() {
+	local real
+
+	real=$PATH
+	mkdir "$D/bin" "$D/src"
+	echo x >"$D/src/f"
+	tar -C "$D/src" -cf "$D/s.tar" .
+	printf '#!/bin/sh\necho "$@" >"%s"\ncat "%s"\n' "$D/asked" \
+		"$D/s.tar" >"$D/bin/mmdebstrap"
+	{
+		echo '#!/bin/sh'
+		echo '[ "$1" = indextargets ] || exit 1'
+		echo 'echo "Other Other file:/other/"'
+		echo 'echo "Debian Debian-Security file:/security/"'
+		echo 'echo "Debian Debian file:/mirror/"'
+		echo 'echo "Debian Debian file:/second/"'
+		echo 'yes | head -n 100000'
+	} >"$D/bin/apt-get"
+	chmod 755 "$D"/bin/*
+	PATH=$D/bin:$real
+	vefs --quiet template import deb:1 debian:some
+	assert_eq "--variant=minbase --format=tar --quiet some - \
+file:/mirror/" "$(cat "$D/asked")"
+	# none that can be used: mmdebstrap's own
+	printf '#!/bin/sh\necho broken >&2\nexit 100\n' >"$D/bin/apt-get"
+	vefs --quiet template import deb:2 debian:some 2>"$D/said"
+	assert_eq "--variant=minbase --format=tar --quiet some -" \
+		"$(cat "$D/asked")"
+	assert_empty <"$D/said"
+	PATH=$real
+	same_digest deb:1 deb:2
 }
 
 t_debian_by_mmdebstrap() {
