@@ -523,7 +523,7 @@ lint: objects
 		OBJECTS='$(B)/obj' tests/lint/run.sh $(sources)
 
 format:
-	@find fs quota templates tools tests bench -name '*.[ch]' \
+	@find $(wildcard fs quota templates tools tests bench) -name '*.[ch]' \
 		-exec clang-format -i {} +
 
 install: programs

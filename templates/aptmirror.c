@@ -32,6 +32,7 @@ static int start(char *const argv[], pid_t *pid)
 	posix_spawn_file_actions_t files;
 	int fds[2], r;
 
+	*pid = -1;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	posix_spawn_file_actions_init(&files);

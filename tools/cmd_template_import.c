@@ -68,8 +68,7 @@ static int print(const struct cmd_common *common, const struct catalog_id *id,
 	if (common->json)
 		return tcmd_print_json(json_pack(
 			"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
-			"name",
-			id->name, "version", id->version, "digest", hex,
+			"name", id->name, "version", id->version, "digest", hex,
 			"files", (json_int_t)seal->nodes, "bytes",
 			(json_int_t)seal->size, "objects_new",
 			(json_int_t)s->objects_new, "objects_shared",

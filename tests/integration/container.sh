@@ -208,7 +208,7 @@ status_of() {
 
 # Its mount is not seen at its root, and yet there: nothing may be removed.
 t_a_hidden_mount_is_found() {
-	local root=$D/store/root/101 pid
+	local root=$D/store/root/101 pid own
 
 	template
 	vefs --quiet create 101 --ostemplate t
@@ -232,8 +232,11 @@ t_a_hidden_mount_is_found() {
 	vefs --quiet mount 101
 	unshare --mount --propagation private sleep 600 &
 	pid=$!
-	until [ "$(readlink /proc/$pid/ns/mnt)" != \
-		"$(readlink /proc/self/ns/mnt)" ]; do sleep 0.01; done
+	own=$(readlink /proc/self/ns/mnt)
+	for _ in {1..500}; do
+		[ "$(readlink "/proc/$pid/ns/mnt")" = "$own" ] || break
+		sleep 0.01
+	done
 	vefs --quiet umount 101
 	assert_eq mounted "$(status_of)"
 	refused "101 is in use" destroy 101

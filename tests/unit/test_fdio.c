@@ -294,14 +294,14 @@ START_TEST(beneath_takes_paths_of_any_length)
 	many = calloc(PATH_MAX, 8);
 	ck_assert_ptr_nonnull(many);
 	for (size_t i = 0; i < PATH_MAX; i++)
-		strcpy(many + 3 * i, "../");
+		memcpy(many + 3 * i, "../", 4);
 	ck_assert_int_eq(fdio_open_beneath(top, many, O_PATH), -EXDEV);
 	for (size_t i = 0; i < PATH_MAX; i++)
-		strcpy(many + 2 * i, "./");
+		memcpy(many + 2 * i, "./", 3);
 	fd = fdio_open_beneath(top, many, O_PATH);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
-	strcpy(many + 2 * PATH_MAX, "..");
+	memcpy(many + 2 * PATH_MAX, "..", 3);
 	ck_assert_int_eq(fdio_open_beneath(top, many, O_PATH), -EXDEV);
 	/* a name longer than all, an absolute path */
 	memset(many, 'x', 2 * PATH_MAX);
