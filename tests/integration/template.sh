@@ -128,6 +128,7 @@ t_paths_beyond_path_max() {
 }
 
 # 13 GB are compared twice: zeros, but a machine that does other things too.
+# shellcheck disable=SC2034 # for the frame
 t_sparse_files_cost_nothing_limit=180
 t_sparse_files_cost_nothing() {
 	local f before after
