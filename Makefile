@@ -73,6 +73,7 @@ QUOTA += tally
 QUOTA += walk
 
 # templates (F1)
+TEMPLATES += aptmirror
 TEMPLATES += catalog
 TEMPLATES += content
 TEMPLATES += diff
@@ -576,7 +577,7 @@ lint: objects
 		OBJECTS='$(B)/obj' tests/lint/run.sh $(sources)
 
 format:
-	@find fs quota templates tools tests bench -name '*.[ch]' \
+	@find $(wildcard fs quota templates tools tests bench) -name '*.[ch]' \
 		-exec clang-format -i {} +
 
 install: programs

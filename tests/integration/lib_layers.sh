@@ -6,6 +6,8 @@
 
 # shellcheck source-path=SCRIPTDIR source=lib_quota.sh
 . "$LIB_DIR/lib_quota.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_lower.sh
+. "$LIB_DIR/lib_lower.sh"
 
 # ---- layers ----------------------------------------------------------------
 
@@ -70,13 +72,22 @@ blocks() {
 	stat -c %b "$1"
 }
 
+# ---- a template for the bottom lower ---------------------------------------
+
+# needs_dir_lower REASON: of a template this cannot be had.
+needs_dir_lower() {
+	if [ "$VEFS_LOWER" = template ] && [ "$VEFS_ALL" = 0 ]; then
+		skip "template: $1"
+	fi
+}
+
 # ---- mounts ----------------------------------------------------------------
 
 # mount_fs OPTIONS TARGET: mount what is under test, options as they are.
 mount_fs() {
 	local opts limit=$((20 * VEFS_SLOW))
 
-	opts=$(quota_opts "$1")
+	opts=$(lower_opts "$(quota_opts "$1")") || return
 	case $VEFS_FS in
 	vefs)
 		timeout "$limit" "$VEFS_BIN/mount.vefs" \

@@ -72,7 +72,7 @@ next_worker() {
 serve() {
 	local opts
 
-	opts=$(quota_opts "$1")
+	opts=$(lower_opts "$(quota_opts "$1")")
 	"$VEFS_BIN/mount.vefs" -f -o "$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$M" \
 		2>>"$D/vefs.log" &
 	KEEPER=$!

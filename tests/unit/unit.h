@@ -40,11 +40,18 @@ uint32_t unit_rand(struct unit_rand *r, uint32_t below);
 /*
  * A new empty directory, open; with `path` not NULL its name too (size
  * UNIT_PATH_MAX). Everything in it is removed when the run ends, also after a
- * crash of the test. Made in TMPDIR, else /var/tmp: a real disk, not a tmpfs,
- * where there is one.
+ * crash of the test. Made in TMPDIR, else the first of /var/tmp, /tmp and
+ * /dev/shm that can hold an upper directory: a real disk, not a tmpfs, where
+ * there is one.
  */
 #define UNIT_PATH_MAX 256
 int unit_tmpdir(char *path);
+
+/*
+ * NULL, or what unit_tmpdir() lacks of what an upper directory needs (on an
+ * overlayfs: whiteouts): the reason for unit_skip().
+ */
+const char *unit_lack(void);
 
 /* Descriptors this process has open: equal before and after is no leak. */
 size_t unit_count_fds(void);
