@@ -156,6 +156,7 @@ FS += stack
 FS += state
 FS += templatelayer
 FS += upgrade
+FS += upmark
 FS += upper
 FS += workdir
 FS += worker

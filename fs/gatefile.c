@@ -207,6 +207,31 @@ void gatefile_shrunk(struct inode *i, off_t size)
 		__atomic_store_n(&i->dense, (uint64_t)size, __ATOMIC_RELAXED);
 }
 
+/*
+ * XFS reserves ahead when a file grows at its end. That is not counted where it
+ * can be told from the rest: where the file is full up to its end. Else what is
+ * written gets its blocks before, and then nothing is reserved.
+ */
+static int keep_from_ahead(const struct overlay *o, int fd, off_t off,
+			   size_t len)
+{
+	const struct footprint_fs *fs = gate_fs(o->gate);
+	struct stat st;
+	uint64_t end;
+	int r;
+
+	if (!fs->ahead)
+		return 0;
+	r = fdio_stat(fd, &st);
+	if (r < 0 || off + (off_t)len <= st.st_size)
+		return r;
+	end = gate_round(o, (uint64_t)st.st_size);
+	if ((uint64_t)off <= end && footprint_of(fs, &st, fd) == end)
+		return 0;
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, off, (off_t)len) < 0 ? -errno
+								       : 0;
+}
+
 ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 		       const void *buf, size_t size, off_t off)
 {
@@ -219,8 +244,11 @@ ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 	if (is_dense(i, (uint64_t)off + size))
 		return fdio_pwrite_full(fd, buf, size, off);
 	n = ask(&pass, i, fd, off, size, false);
-	if (n >= 0)
-		n = fdio_pwrite_full(fd, buf, (size_t)n, off);
+	if (n > 0) {
+		int r = keep_from_ahead(o, fd, off, (size_t)n);
+
+		n = r < 0 ? r : fdio_pwrite_full(fd, buf, (size_t)n, off);
+	}
 	if (n > 0) {
 		grow_dense(i, fd, (uint64_t)off, (uint64_t)n);
 		gate_late(o, i);

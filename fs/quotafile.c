@@ -90,7 +90,9 @@ static void add_doomed(void *ctx, const struct charge *c)
 
 void quotafile_look(struct overlay *o)
 {
-	if (gate_fs(o->gate)->late && syncfs(upper_workfd(o->upper)) < 0)
+	/* On some the blocks are known then; and it is there when we say so. */
+	if (o->opts->fsync != OPTIONS_FSYNC_NONE &&
+	    syncfs(upper_workfd(o->upper)) < 0)
 		log_warn("quota: %s", strerror(errno));
 	charge_each_row(gate_ledger(o->gate), look_again, o);
 }

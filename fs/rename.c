@@ -15,6 +15,7 @@
 #include "fs/itableset.h"
 #include "fs/lowerpath.h"
 #include "fs/names.h"
+#include "fs/upmark.h"
 #include "fs/xattrs.h"
 
 /*
@@ -84,7 +85,7 @@ static int bring(struct names_victim *vi, struct names_dir *d, const char *name)
 
 	if (r < 0)
 		return r;
-	r = copyup_keep_found(d->o, vi->inode);
+	r = upmark_found(d->o, vi->inode);
 	if (r < 0)
 		return r;
 	itable_view(d->o->inodes, vi->inode, &vi->v);
@@ -146,9 +147,9 @@ static int prepare(struct move *m)
 		m->dst.below = r > 0;
 	}
 	if (m->src.v.flags & INODE_RECORD || m->src.v.n_lower > 0)
-		r = copyup_mark_impure(m->o, s->to_dir);
+		r = upmark_impure(m->o, s->to_dir);
 	if (r >= 0 && exchange && m->dst.v.flags & INODE_RECORD)
-		r = copyup_mark_impure(m->o, s->from_dir);
+		r = upmark_impure(m->o, s->from_dir);
 	if (r >= 0)
 		r = prepare_dir(m, &m->src, m->dst.below);
 	if (r >= 0 && exchange)

@@ -35,8 +35,9 @@ bool footprint_counts(const struct stat *st);
  * name (of a regular file, not followed). Only looked at where `st` is not
  * enough.
  */
-uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st, int fd);
-uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st, int dirfd,
-		  const char *name);
+uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st,
+		      int fd);
+uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st,
+		      int dirfd, const char *name);
 
 #endif

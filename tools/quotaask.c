@@ -299,7 +299,14 @@ int quotaask_run(struct quotaask *q, const char *request, quotaask_fn fn,
 			  : quotactl_ask(q->one->root, request, &answer);
 
 	while (r == 0 && getline(&line, &room, answer) > 0) {
-		line[strcspn(line, "\n")] = '\0';
+		char *newline = strchr(line, '\n');
+
+		/* Who answered has died over it. */
+		if (!newline) {
+			r = -EPIPE;
+			break;
+		}
+		*newline = '\0';
 		if (first)
 			r = take_verdict(q, line, why);
 		else if (fn)

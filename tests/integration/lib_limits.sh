@@ -87,7 +87,8 @@ deadline_of() {
 		'$1 == "record" { print $at }' "$D/said"
 }
 
-# give RESOURCE MORE: a hard limit that leaves that much to $KIND $ID.
+# give RESOURCE MORE: a hard limit that leaves that much to $KIND $ID. One of 0
+# would be none: one byte, or inode, is as good.
 give() {
 	usage_of "$KIND" "$ID"
 	if [ "$1" = space ]; then
@@ -95,6 +96,7 @@ give() {
 	else
 		HARD=$((INODES + $2))
 	fi
+	[ "$HARD" != 0 ] || HARD=1
 	ask set "$KIND" "$ID" "$1" 0 "$HARD"
 }
 

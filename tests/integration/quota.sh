@@ -29,7 +29,7 @@ up_to_the_limit() {
 	# Nothing is left that a block would have gone into.
 	assert_le $((HARD - SPACE)) "$(slack 1)" "room that is left"
 	assert_le "$(accepted)" "$MIB" "accepted"
-	assert_le $((MIB - $(slack "$4"))) "$(accepted)" "accepted"
+	assert_le $((MIB - $(slack $(($4 + 1))))) "$(accepted)" "accepted"
 	assert_ne 0 "$(shorts)" "short writes"
 	is_readable
 }
@@ -182,8 +182,11 @@ t_append_after_fallocate() {
 
 # allocate VERB PROCESSES: all or nothing, as often as it fits.
 allocate() {
-	local name=$H/$1-$KIND-$2
+	local name=$H/$1-$KIND-$2 i
 
+	for ((i = 0; i < $2; i++)); do
+		as_owner touch "$name-$i"
+	done
 	give space "$MIB"
 	watch_usage space
 	grow "$1" wronly 256K 16M "$2" "$name-%"

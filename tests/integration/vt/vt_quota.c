@@ -293,6 +293,26 @@ static int run_grow_map(int argc, char **argv)
 	return 0;
 }
 
+/* Room that only the last close of PATH gives is there when it returns. */
+static int run_last_close(int argc, char **argv)
+{
+	static const char text[PAGE] = "text";
+	int fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	int other = open(argv[2], O_WRONLY | O_CLOEXEC);
+	off_t end = other < 0 ? -1 : lseek(other, 0, SEEK_END);
+
+	(void)argc;
+	if (fd < 0 || end < 0)
+		return vt_errno("open");
+	if (unlink(argv[1]) != 0)
+		return vt_errno("unlink");
+	if (pwrite(other, text, PAGE, end) >= 0)
+		return vt_fail("a write is not refused");
+	if (close(fd) != 0)
+		return vt_errno("close");
+	return pwrite(other, text, PAGE, end) == PAGE ? 0 : vt_errno("write");
+}
+
 /* Names. */
 
 static int make_file(const char *path)
@@ -428,6 +448,7 @@ const struct vt_command vt_quota_commands[] = {
 	{ "grow", "VERB FLAGS CHUNK MAX PROCESSES PATH [SOURCE]", 6, run_grow },
 	{ "grow-map", "PATH OFFSET LENGTH STEP", 4, run_grow_map },
 	{ "grown", "<PIECES", 0, run_grown },
+	{ "last-close", "PATH OTHER", 2, run_last_close },
 	{ "make", "KIND DIR COUNT PROCESSES", 4, run_make },
 	{ "sample", "DIR STOP", 2, run_sample },
 	{ NULL, NULL, 0, NULL },
