@@ -34,9 +34,9 @@ int upmark_found(struct overlay *o, struct inode *i)
 		r = gate_enter(&pass, NULL, 0);
 	if (r == 0)
 		r = lowerpath_of(o, i, &path);
-	return r < 0 ? r
-		     : xattrs_private_set(fd, XATTRS_REDIRECT, path,
-					  strlen(path));
+	if (r < 0)
+		return r;
+	return xattrs_private_set(fd, XATTRS_REDIRECT, path, strlen(path));
 }
 
 int upmark_impure(struct overlay *o, struct inode *dir)

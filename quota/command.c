@@ -208,6 +208,7 @@ static void run_get(struct request *q)
 	if (q->n == 0) {
 		fputs("ok\n", q->out);
 		print_all(q->c->ledger, q->out);
+		fputs("end\n", q->out);
 		return;
 	}
 	if (!take_kind(q, 0, &t) || !take_id(q, 1, &t))

@@ -294,7 +294,7 @@ int quotaask_run(struct quotaask *q, const char *request, quotaask_fn fn,
 	_cleanup_free_ char *text = NULL, *line = NULL;
 	_cleanup_(close_file) FILE *answer = NULL;
 	size_t room = 0;
-	bool first = true;
+	bool first = true, complete = strcmp(request, "get") != 0;
 	int r = q->ledger ? run_private(q, request, &text, &answer)
 			  : quotactl_ask(q->one->root, request, &answer);
 
@@ -309,11 +309,13 @@ int quotaask_run(struct quotaask *q, const char *request, quotaask_fn fn,
 		*newline = '\0';
 		if (first)
 			r = take_verdict(q, line, why);
+		else if (!complete && !strcmp(line, "end"))
+			complete = true;
 		else if (fn)
 			r = fn(ctx, line);
 		first = false;
 	}
-	if (r == 0 && (first || ferror(answer)))
+	if (r == 0 && (first || !complete || ferror(answer)))
 		r = -EPIPE;
 	return r < 0 ? refuse_answer(q, r, why) : r;
 }

@@ -148,7 +148,8 @@ START_TEST(setting_and_getting)
 		"grace group inodes 259200\n"
 		"record container 0 0 0 2305843009213693951 0 0 0 0 0\n"
 		"record user 7 4096 2048 2048 1000060 3 0 9 0\n"
-		"record group 4294967294 0 0 0 0 0 1 0 0\n");
+		"record group 4294967294 0 0 0 0 0 1 0 0\n"
+		"end\n");
 	ck_assert_uint_eq(s.n_changes, 15);
 	end(&s);
 }
@@ -279,7 +280,7 @@ START_TEST(many_records)
 	for (const char *p = answer; *p; p++)
 		lines += *p == '\n';
 	/* "ok", three enforce, six grace */
-	ck_assert_uint_eq(lines, 10 + 100000);
+	ck_assert_uint_eq(lines, 11 + 100000);
 	free(answer);
 	end(&s);
 }
