@@ -73,6 +73,7 @@ QUOTA += tally
 QUOTA += walk
 
 # templates (F1)
+TEMPLATES += aptmirror
 TEMPLATES += catalog
 TEMPLATES += content
 TEMPLATES += diff
@@ -155,6 +156,7 @@ FS += stack
 FS += state
 FS += templatelayer
 FS += upgrade
+FS += upmark
 FS += upper
 FS += window
 FS += windowrun
@@ -341,6 +343,7 @@ BENCH += mkfiles
 BENCH += scan
 
 # fuzzers, built by `make fuzz`: build/fuzz/tests/fuzz/NAME
+FUZZ += fuzz_command
 FUZZ += fuzz_import
 FUZZ += fuzz_index
 
@@ -578,7 +581,7 @@ lint: objects
 		OBJECTS='$(B)/obj' tests/lint/run.sh $(sources)
 
 format:
-	@find fs quota templates tools tests bench -name '*.[ch]' \
+	@find $(wildcard fs quota templates tools tests bench) -name '*.[ch]' \
 		-exec clang-format -i {} +
 
 install: programs

@@ -20,6 +20,7 @@
 #include "fs/lookup.h"
 #include "fs/lowerpath.h"
 #include "fs/meta.h"
+#include "fs/upmark.h"
 #include "fs/xattrs.h"
 
 /*
@@ -151,7 +152,7 @@ static int publish_at(struct job *j, int fd, struct inode *parent,
 	itable_view(j->o->inodes, parent, &dir);
 	r = overlay_upper_dir(j->o, &dir, &d.ent);
 	if (r == 0)
-		r = copyup_mark_impure(j->o, parent);
+		r = upmark_impure(j->o, parent);
 	if (r < 0)
 		return r;
 	to.dirfd = d.ent->fd;
@@ -483,60 +484,6 @@ int copyup(struct overlay *o, struct inode *i, enum copyup_want want)
 		if (r < 0)
 			return r;
 	}
-}
-
-int copyup_keep_found(struct overlay *o, struct inode *i)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
-	struct itable_view v;
-	GATE_PASS(pass, o);
-	ssize_t n;
-	int r;
-
-	itable_view(o->inodes, i, &v);
-	if (!(v.flags & INODE_METACOPY) || (v.flags & INODE_UNLINKED))
-		return 0;
-	fd = attr_open_meta(o, &v, O_PATH);
-	if (fd < 0)
-		return fd;
-	n = xattrs_private_get(fd, XATTRS_REDIRECT, NULL, 0);
-	if (n != -ENODATA)
-		return n < 0 ? (int)n : 0;
-	r = gate_watch(&pass, i, fd);
-	if (r == 0)
-		r = gate_enter(&pass, NULL, 0);
-	if (r == 0)
-		r = lowerpath_of(o, i, &path);
-	return r < 0 ? r
-		     : xattrs_private_set(fd, XATTRS_REDIRECT, path,
-					  strlen(path));
-}
-
-int copyup_mark_impure(struct overlay *o, struct inode *dir)
-{
-	struct itable_view v;
-	OVERLAY_DIR(d, o);
-	GATE_PASS(pass, o);
-	int r;
-
-	if (itable_flags(o->inodes, dir) & INODE_IMPURE)
-		return 0;
-	itable_view(o->inodes, dir, &v);
-	r = overlay_upper_dir(o, &v, &d.ent);
-	if (r == 0)
-		r = gate_watch(&pass, dir, d.ent->fd);
-	if (r == 0)
-		r = gate_enter(&pass, NULL, 0);
-	if (r == 0)
-		r = xattrs_private_set(d.ent->fd, XATTRS_IMPURE, "y", 1);
-	if (r < 0)
-		return r;
-	lock_acquire(&dir->lock);
-	itableset_flags_locked(o->inodes, dir, INODE_IMPURE, 0);
-	lock_release(&dir->lock);
-	dirsnap_changed(o, dir);
-	return 0;
 }
 
 /* After a crash. */

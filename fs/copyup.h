@@ -31,16 +31,4 @@ int copyup(struct overlay *o, struct inode *i, enum copyup_want want);
  */
 int copyup_settle(struct overlay *o, struct inode *i);
 
-/*
- * A file in upper whose data lies below is found there by its name; before it
- * gets another one it must say where.
- */
-int copyup_keep_found(struct overlay *o, struct inode *i);
-
-/*
- * Write into upper's directory of `dir` that a child with a record stands in
- * it. `dir` must be in upper.
- */
-int copyup_mark_impure(struct overlay *o, struct inode *dir);
-
 #endif

@@ -121,10 +121,31 @@ static void reply_count(fuse_req_t req, ssize_t n)
 		fuse_reply_write(req, (size_t)n);
 }
 
+/*
+ * Of a page that is written back the kernel does not look at how much of it
+ * was: all of it, or an error.
+ */
+static ssize_t write_page(struct overlay *o, uint64_t fh, const char *buf,
+			  size_t size, off_t off)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = file_write(o, fh, buf + done, size - done,
+				       off + (off_t)done);
+
+		if (n <= 0)
+			return n < 0 ? n : -EIO;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 void fusefile_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
 		    size_t size, off_t off, struct fuse_file_info *fi)
 {
 	struct overlay *o = fusereq_overlay(req);
+	ssize_t n;
 	int r = 0;
 	FUSEREQ_PIN(p, req, ino)
 
@@ -133,7 +154,11 @@ void fusefile_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
 	/* The kernel does not expect the mode to change by a write. */
 	if (r > 0)
 		overlay_attr_stale(o, p.inode);
-	reply_count(req, r < 0 ? r : file_write(o, fi->fh, buf, size, off));
+	n = r;
+	if (r >= 0)
+		n = fi->writepage ? write_page(o, fi->fh, buf, size, off)
+				  : file_write(o, fi->fh, buf, size, off);
+	reply_count(req, n);
 }
 
 void fusefile_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,

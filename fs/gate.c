@@ -253,13 +253,18 @@ void gate_gone(struct overlay *o, struct inode *i)
 	charge_forget(o->gate->ledger, itable_index(o->inodes, i));
 }
 
-/* A row whose inode was on its way out when our predecessor died. */
-static void forget_dead(void *ctx, uint32_t row)
+/*
+ * A row whose inode was on its way out when our predecessor died; or one that
+ * it may have kept, we know not how long.
+ */
+static void take_over(void *ctx, uint32_t row)
 {
 	struct overlay *o = ctx;
 	struct inode *i = itable_get_index(o->inodes, row);
 
-	if (!i)
+	if (i)
+		gate_late(o, i);
+	else
 		charge_forget(o->gate->ledger, row);
 	itable_unpin(o->inodes, i);
 }
@@ -298,7 +303,7 @@ uint64_t gate_name_space(const struct overlay *o)
 void gate_recover(struct overlay *o)
 {
 	if (o->gate)
-		charge_each_row(o->gate->ledger, forget_dead, o);
+		charge_each_row(o->gate->ledger, take_over, o);
 }
 
 /* Passes. */

@@ -64,6 +64,24 @@ static int run_at(int fd, uint64_t off, uint64_t end, struct run *r)
 }
 
 /*
+ * What the filesystem has reserved ahead of the file's end is allocated, but
+ * not counted: from here on nothing is there yet.
+ */
+static int counted_to(const struct overlay *o, int fd, uint64_t *to)
+{
+	struct stat st;
+	int r = fdio_stat(fd, &st);
+
+	if (r < 0)
+		return r;
+	*to = UINT64_MAX;
+	if (footprint_of(gate_fs(o->gate), &st, fd) <
+	    (uint64_t)st.st_blocks * 512)
+		*to = gate_round(o, (uint64_t)st.st_size);
+	return 0;
+}
+
+/*
  * How far from `off` on, to `end` at most, may be written with `room` bytes
  * more?
  */
@@ -72,15 +90,21 @@ static int reach(const struct overlay *o, int fd, uint64_t off, uint64_t end,
 {
 	uint64_t block = gate_round(o, 1), at = off / block * block;
 	uint64_t top = gate_round(o, end), has = room / block * block;
+	uint64_t counted;
+	int r = counted_to(o, fd, &counted);
 
+	if (r < 0)
+		return r;
 	while (at < top) {
 		struct run run = { top, top };
-		int r = run_at(fd, at, top, &run);
 
+		r = at < counted ? run_at(fd, at, top, &run) : -ENODATA;
 		if (r < 0 && r != -ENODATA)
 			return r;
-		if (r == -ENODATA || run.from > top)
+		if (r == -ENODATA || run.from > top || run.from >= counted)
 			run = (struct run){ top, top };
+		else if (run.to > counted)
+			run.to = counted;
 		if (run.from > at) {
 			uint64_t hole = gate_round(o, run.from - at);
 
@@ -183,6 +207,31 @@ void gatefile_shrunk(struct inode *i, off_t size)
 		__atomic_store_n(&i->dense, (uint64_t)size, __ATOMIC_RELAXED);
 }
 
+/*
+ * XFS reserves ahead when a file grows at its end. That is not counted where it
+ * can be told from the rest: where the file is full up to its end. Else what is
+ * written gets its blocks before, and then nothing is reserved.
+ */
+static int keep_from_ahead(const struct overlay *o, int fd, off_t off,
+			   size_t len)
+{
+	const struct footprint_fs *fs = gate_fs(o->gate);
+	struct stat st;
+	uint64_t end;
+	int r;
+
+	if (!fs->ahead)
+		return 0;
+	r = fdio_stat(fd, &st);
+	if (r < 0 || off + (off_t)len <= st.st_size)
+		return r;
+	end = gate_round(o, (uint64_t)st.st_size);
+	if ((uint64_t)off <= end && footprint_of(fs, &st, fd) == end)
+		return 0;
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, off, (off_t)len) < 0 ? -errno
+								       : 0;
+}
+
 ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 		       const void *buf, size_t size, off_t off)
 {
@@ -195,8 +244,11 @@ ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 	if (is_dense(i, (uint64_t)off + size))
 		return fdio_pwrite_full(fd, buf, size, off);
 	n = ask(&pass, i, fd, off, size, false);
-	if (n >= 0)
-		n = fdio_pwrite_full(fd, buf, (size_t)n, off);
+	if (n > 0) {
+		int r = keep_from_ahead(o, fd, off, (size_t)n);
+
+		n = r < 0 ? r : fdio_pwrite_full(fd, buf, (size_t)n, off);
+	}
 	if (n > 0) {
 		grow_dense(i, fd, (uint64_t)off, (uint64_t)n);
 		gate_late(o, i);

@@ -10,6 +10,7 @@
 #include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/names.h"
+#include "fs/upmark.h"
 
 static int link_over(struct names_dir *d, int fd, const char *name)
 {
@@ -64,7 +65,7 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 	if (r == 0)
 		r = copyup(o, i, COPYUP_META);
 	if (r == 0)
-		r = copyup_keep_found(o, i);
+		r = upmark_found(o, i);
 	if (r == 0)
 		r = names_dir_begin(&d, o, parent);
 	if (r == 0)
@@ -83,7 +84,7 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 	if (fd < 0)
 		return fd;
 	if (v.flags & INODE_RECORD) {
-		int impure = copyup_mark_impure(o, parent);
+		int impure = upmark_impure(o, parent);
 
 		if (impure < 0)
 			return impure;

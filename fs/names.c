@@ -13,6 +13,7 @@
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
 #include "fs/itableset.h"
+#include "fs/upmark.h"
 #include "fs/xattrs.h"
 
 int names_dir_begin(struct names_dir *d, struct overlay *o, struct inode *dir)
@@ -99,7 +100,7 @@ int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 	fd = attr_open_meta(d->o, &v, O_PATH);
 	if (fd < 0)
 		return fd;
-	r = copyup_mark_impure(d->o, d->inode);
+	r = upmark_impure(d->o, d->inode);
 	if (r == 0)
 		r = gate_watch(&pass, i, fd);
 	if (r == 0)

@@ -50,6 +50,7 @@ struct overlay {
 	struct dirsnap_cache *listings;
 	struct gate *gate;		      /* NULL: no quota */
 	struct window *window;		      /* NULL: none */
+	int quota_lock;			      /* the file, locked */
 	int quota_dir;			      /* where its file is */
 	bool quota_scan;		      /* usage is to be counted */
 	struct upper *upper;		      /* NULL: read-only */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
@@ -89,7 +90,9 @@ static void add_doomed(void *ctx, const struct charge *c)
 
 void quotafile_look(struct overlay *o)
 {
-	if (gate_fs(o->gate)->late && syncfs(upper_workfd(o->upper)) < 0)
+	/* On some the blocks are known then; and it is there when we say so. */
+	if (o->opts->fsync != OPTIONS_FSYNC_NONE &&
+	    syncfs(upper_workfd(o->upper)) < 0)
 		log_warn("quota: %s", strerror(errno));
 	charge_each_row(gate_ledger(o->gate), look_again, o);
 }
@@ -156,21 +159,20 @@ static int open_or_set_aside(const struct options *opts, int dir,
 	return r;
 }
 
-static int load(struct overlay *o, struct quotadb *db, struct ledger *l,
-		bool *scan)
+static int load(struct overlay *o, struct quotadb *db, struct ledger *l)
 {
 	uint64_t began = clock_now();
 	struct scan_result *found = NULL;
 	int r = quotadb_load(db, l);
 
-	*scan = quotadb_state(db) != QUOTADB_CLEAN;
-	if (r < 0 || !*scan || o->opts->quota_background)
+	o->quota_scan = quotadb_state(db) != QUOTADB_CLEAN;
+	if (r < 0 || !o->quota_scan || o->opts->quota_background)
 		return r;
 	r = count(o, &found);
 	if (r == 0)
 		r = scan_apply(found, l);
 	if (r == 0) {
-		*scan = false;
+		o->quota_scan = false;
 		if (quotadb_state(db) == QUOTADB_DIRTY)
 			log_info("quota: counted %llu inodes in %llu ms",
 				 (unsigned long long)scan_inodes(found),
@@ -181,10 +183,25 @@ static int load(struct overlay *o, struct quotadb *db, struct ledger *l,
 	return r;
 }
 
-int quotafile_start(struct overlay *o, int *dir, bool *scan, char *err,
-		    size_t errlen)
+/* Two that write one file would each undo what the other did. */
+static int lock_file(const struct options *opts, int dir, char *err,
+		     size_t errlen)
 {
-	_cleanup_close_ int folder = open_folder(o->opts);
+	_cleanup_close_ int fd = fdio_openat(dir, name_of(opts), O_RDONLY, 0);
+	int r = fd < 0 ? fd : 0;
+
+	if (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (r == 0)
+		return TAKE_FD(fd);
+	snprintf(err, errlen, "quota=%s: %s", opts->quota,
+		 r == -EBUSY ? "it is in use by another mount" : strerror(-r));
+	return r;
+}
+
+int quotafile_start(struct overlay *o, char *err, size_t errlen)
+{
+	_cleanup_close_ int folder = open_folder(o->opts), lock = -1;
 	struct quotadb *db = NULL;
 	struct ledger *l;
 	int r;
@@ -195,10 +212,14 @@ int quotafile_start(struct overlay *o, int *dir, bool *scan, char *err,
 		return folder;
 	}
 	r = open_or_set_aside(o->opts, folder, &db, err, errlen);
-	if (r < 0)
+	if (r == 0)
+		r = lock = lock_file(o->opts, folder, err, errlen);
+	if (r < 0) {
+		quotadb_free(db);
 		return r;
+	}
 	l = ledger_new(-1, NULL);
-	r = l ? load(o, db, l, scan) : -ENOMEM;
+	r = l ? load(o, db, l) : -ENOMEM;
 	/* From now on nobody may rely on what it says. */
 	if (r == 0)
 		r = quotadb_save(db, l, false);
@@ -210,7 +231,9 @@ int quotafile_start(struct overlay *o, int *dir, bool *scan, char *err,
 		return r;
 	}
 	r = gate_new(&o->gate, l, upper_workfd(o->upper));
-	if (r == 0)
-		*dir = TAKE_FD(folder);
+	if (r == 0) {
+		o->quota_dir = TAKE_FD(folder);
+		o->quota_lock = TAKE_FD(lock);
+	}
 	return r;
 }

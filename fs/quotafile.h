@@ -14,14 +14,13 @@
 #include "quota/scan.h"
 
 /*
- * Take the quota of a fresh mount into use, as o->opts asks: o->gate. The
- * file's directory is *dir, the caller's; *scan: usage must be counted yet
- * (quota-check=background). A file that is damaged is set aside, and usage is
- * counted; one of a newer version, or another container's, is refused. 0 or
- * -errno with a sentence in err[errlen].
+ * Take the quota of a fresh mount into use, as o->opts asks: o->gate, and
+ * o->quota_dir and _lock, which stay open; o->quota_scan: usage must be counted
+ * yet (quota-check=background). A file that is damaged is set aside, and usage
+ * is counted; one of a newer version, or another container's, is refused.
+ * -EBUSY: it is another mount's. 0 or -errno with a sentence in err[errlen].
  */
-int quotafile_start(struct overlay *o, int *dir, bool *scan, char *err,
-		    size_t errlen);
+int quotafile_start(struct overlay *o, char *err, size_t errlen);
 
 /* Look again at all that was changed: nothing changes meanwhile. */
 void quotafile_look(struct overlay *o);

@@ -15,6 +15,7 @@
 #include "fs/itableset.h"
 #include "fs/lowerpath.h"
 #include "fs/names.h"
+#include "fs/upmark.h"
 #include "fs/xattrs.h"
 
 /*
@@ -84,7 +85,7 @@ static int bring(struct names_victim *vi, struct names_dir *d, const char *name)
 
 	if (r < 0)
 		return r;
-	r = copyup_keep_found(d->o, vi->inode);
+	r = upmark_found(d->o, vi->inode);
 	if (r < 0)
 		return r;
 	itable_view(d->o->inodes, vi->inode, &vi->v);
@@ -146,9 +147,9 @@ static int prepare(struct move *m)
 		m->dst.below = r > 0;
 	}
 	if (m->src.v.flags & INODE_RECORD || m->src.v.n_lower > 0)
-		r = copyup_mark_impure(m->o, s->to_dir);
+		r = upmark_impure(m->o, s->to_dir);
 	if (r >= 0 && exchange && m->dst.v.flags & INODE_RECORD)
-		r = copyup_mark_impure(m->o, s->from_dir);
+		r = upmark_impure(m->o, s->from_dir);
 	if (r >= 0)
 		r = prepare_dir(m, &m->src, m->dst.below);
 	if (r >= 0 && exchange)
@@ -385,6 +386,19 @@ static int look_and_move(struct move *m, struct gate_pass *pass)
 	return r < 0 ? r : 1;
 }
 
+/* It is an inode like any other that was made. */
+static void count_guest_whiteout(struct move *m)
+{
+	const char *name = m->spec->from;
+	struct stat shown, disk;
+	OVERLAY_PIN(p, m->o);
+
+	if (m->o->gate && fdio_statat(m->from->ent->fd, name, &disk) == 0 &&
+	    disk.st_rdev == OVERLAY_GUEST_WHITEOUT &&
+	    lookup_inode(m->o, m->spec->from_dir, name, &p.inode, &shown) == 0)
+		gate_created(m->o, p.inode, &disk);
+}
+
 static int attempt(struct overlay *o, const struct rename_spec *spec,
 		   struct names_dir *from, struct names_dir *to)
 {
@@ -405,6 +419,8 @@ static int attempt(struct overlay *o, const struct rename_spec *spec,
 	if (r <= 0)
 		return r;
 	commit(&m);
+	if (spec->flags & RENAME_WHITEOUT)
+		count_guest_whiteout(&m);
 	upper_sync_names(o->upper, from->ent->fd);
 	upper_sync_names(o->upper, to->ent->fd);
 	return 0;

@@ -74,8 +74,7 @@ static int open_quota(struct overlay *o, const struct state *from, char *err,
 	if (!o->opts->quota || !o->upper)
 		return 0;
 	if (!from)
-		return quotafile_start(o, &o->quota_dir, &o->quota_scan, err,
-				       errlen);
+		return quotafile_start(o, err, errlen);
 	l = ledger_new(from->quota, NULL);
 	return l ? gate_new(&o->gate, l, upper_workfd(o->upper)) : -ENOMEM;
 }
@@ -279,6 +278,7 @@ void stack_save(const struct overlay *o, struct state *s)
 	if (o->gate) {
 		s->quota = ledger_fd(gate_ledger(o->gate));
 		s->quota_dir = o->quota_dir;
+		s->quota_lock = o->quota_lock;
 		s->quota_scan = o->quota_scan;
 		window_fds(o->window, s->window);
 	}

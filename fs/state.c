@@ -30,7 +30,7 @@ int state_open(struct shm *mem, int fd)
 		s->layout = state_layout();
 		s->fd = s->fd_busy = s->fd_ready = s->fd_signals = -1;
 		s->fd_control = s->fd_reply = s->fd_quota = -1;
-		s->quota = s->quota_dir = -1;
+		s->quota = s->quota_dir = s->quota_lock = -1;
 		s->window[0] = s->window[1] = -1;
 	} else if (s->magic != STATE_MAGIC || s->layout != state_layout()) {
 		shm_free(&m);

@@ -40,6 +40,7 @@ struct state {
 	int32_t quota;		      /* the ledger's; -1: no quota */
 	int32_t quota_dir;	      /* where its file is */
 	int32_t window[2];	      /* window.h; -1: none */
+	int32_t quota_lock;	      /* the file, locked */
 	int32_t dirs[WORKDIR_FDS];    /* workdir.h; with an upper */
 	int32_t lowers[STATE_LOWERS]; /* roots of the lowers, by layer index */
 	int32_t pools[STATE_LOWERS];  /* of templates, else -1 */

@@ -57,7 +57,7 @@ void charge_release(struct ledger *l, struct charge_hold *hold);
  */
 uint64_t charge_room(struct ledger *l, struct charge_owner owner, int *err);
 
-/* Does any limit on space, or on inodes, apply to this owner? */
+/* Does any limit on space apply to this owner? */
 bool charge_is_limited(struct ledger *l, struct charge_owner owner);
 
 /*

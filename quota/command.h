@@ -11,7 +11,8 @@
  * container, user or group; RESOURCE is space or inodes; ID of a container
  * is 0.
  *
- *	get			everything
+ *	get			everything; the last line is "end": who
+ *				answers may die in the middle
  *	get KIND ID		its record alone
  *	set KIND ID RESOURCE SOFT HARD
  *				"-" leaves it as it is

@@ -22,6 +22,7 @@ struct footprint_fs {
 	bool ahead;	  /* reserves ahead: XFS */
 	bool dirs_grow;	  /* directories take blocks as names come */
 	bool xattr_block; /* attributes may take a block */
+	bool late;	  /* what a file takes is known when it is on disk */
 };
 
 /* Of the filesystem of `fd`. 0 or -errno. */
@@ -34,8 +35,9 @@ bool footprint_counts(const struct stat *st);
  * name (of a regular file, not followed). Only looked at where `st` is not
  * enough.
  */
-uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st, int fd);
-uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st, int dirfd,
-		  const char *name);
+uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st,
+		      int fd);
+uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st,
+		      int dirfd, const char *name);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
+#include "templates/aptmirror.h"
 #include "templates/freeze.h"
 #include "templates/importdir.h"
 #include "templates/importimage.h"
@@ -150,6 +151,7 @@ static int on_done(void *ctx, uint64_t ino, const struct object_put *put)
 		im->state.objects_shared++;
 	} else {
 		im->state.objects_new++;
+		im->state.bytes_new += put->size;
 		im->state.blocks_new += put->blocks;
 	}
 	return tree_set_object(im->tree, ino, put);
@@ -290,12 +292,17 @@ static int read_debian(struct import *im, const char *suite)
 			 (char *)"--quiet",
 			 (char *)suite,
 			 (char *)"-",
+			 NULL,
 			 NULL };
 	posix_spawn_file_actions_t files;
 	_cleanup_close_ int from = -1;
+	char mirror[PATH_MAX];
 	int fds[2], r;
 	pid_t pid;
 
+	/* without one, mmdebstrap knows where Debian is */
+	if (aptmirror_find(mirror))
+		argv[ARRAY_SIZE(argv) - 2] = mirror;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return why_sys(im->why, -errno, "a pipe");
 	from = fds[0];

@@ -27,7 +27,8 @@ struct import_state {
 	uint64_t bytes_total; /* 0: not known */
 	uint64_t entries;
 	uint64_t objects_new, objects_shared;
-	uint64_t blocks_new; /* of 512 bytes, by new objects */
+	uint64_t bytes_new;  /* of content, in new objects */
+	uint64_t blocks_new; /* of 512 bytes, that they take on the disk */
 	const char *doing;   /* "reading", ... */
 };
 

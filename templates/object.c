@@ -405,7 +405,7 @@ static int spill(struct object_writer *w, const struct given *g, bool sparse)
 static int settle(struct object_writer *w, const struct given *g, bool sparse,
 		  struct object_put *out)
 {
-	struct object_put p = { .shared = true };
+	struct object_put p = { .size = g->size, .shared = true };
 	int r;
 
 	content_final(&w->content, &p.id.digest);

@@ -56,6 +56,7 @@ int object_init(int dir);
 /* What became of content that was put in. */
 struct object_put {
 	struct object_id id;
+	uint64_t size;	 /* of the content */
 	uint64_t blocks; /* of 512 bytes that the object takes */
 	bool shared;	 /* it was there already */
 };

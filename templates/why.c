@@ -27,7 +27,8 @@ int why_set(struct why *w, int err, const char *fmt, ...)
 
 int why_sys(struct why *w, int err, const char *fmt, ...)
 {
-	size_t len;
+	const char *reason = strerror(-err);
+	size_t len, max;
 	va_list ap;
 
 	if (!w || w->text[0])
@@ -35,7 +36,13 @@ int why_sys(struct why *w, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	say(w, fmt, ap);
 	va_end(ap);
+	/* however long the path is, the reason has room */
 	len = strlen(w->text);
-	snprintf(w->text + len, sizeof(w->text) - len, ": %s", strerror(-err));
+	max = sizeof(w->text) - strnlen(reason, sizeof(w->text) / 2) - 3;
+	if (len > max) {
+		len = max;
+		memcpy(w->text + len - 3, "...", 3);
+	}
+	snprintf(w->text + len, sizeof(w->text) - len, ": %s", reason);
 	return err;
 }

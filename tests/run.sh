@@ -33,6 +33,10 @@
 #	VEFS_FORGET=1	the kernel forgets unused dentries and inodes every 10
 #			ms meanwhile, as it may when memory is short
 #
+# What the scripts look at themselves:
+#	VEFS_LOWER=template	the directory at the bottom of each mount is
+#			imported, and the template is mounted instead of it
+#
 # The last line is "N passed, N failed, N skipped". Exit: 0 when something
 # passed and nothing failed.
 set -u

@@ -18,6 +18,11 @@
 #include "tools/mounting.h"
 #include "tools/quotaconf.h"
 
+/* How long one waits for a mount to end: before what cannot be undone, and
+ * where it only makes for a better answer. */
+#define END_MS 5000u
+#define SOON_MS 500u
+
 /* The catalog and one container, for a command. */
 struct work {
 	struct catalog *c;
@@ -114,6 +119,7 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 	static const int one[] = { 1, 1 };
 	const char *spec = NULL, *target = NULL, *quota[2] = { NULL, NULL };
 	const struct cmd_option own[] = { { "template", NULL, &spec },
+					  { "ostemplate", NULL, &spec },
 					  { "target", NULL, &target },
 					  { "diskspace", NULL, &quota[0] },
 					  { "diskinodes", NULL, &quota[1] },
@@ -157,6 +163,7 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 static int run_destroy(const struct cmd *self, struct cmd_common *common,
 		       int argc, char **argv)
 {
+	_cleanup_close_ int idle = -1;
 	int status = CMD_OK, r;
 	WORK(w);
 
@@ -170,6 +177,9 @@ static int run_destroy(const struct cmd *self, struct cmd_common *common,
 			  w.one.id, w.one.id);
 		return CMD_FAILED;
 	}
+	r = container_idle(&w.one, END_MS, &idle, &w.why);
+	if (r < 0)
+		return cmd_fail(r, &w.why);
 	r = container_destroy(w.c, &w.one, &w.why);
 	if (r < 0)
 		return fail(&w, r);
@@ -268,7 +278,8 @@ static int run_mount(const struct cmd *self, struct cmd_common *common,
 static int run_umount(const struct cmd *self, struct cmd_common *common,
 		      int argc, char **argv)
 {
-	int status = CMD_OK;
+	_cleanup_close_ int idle = -1;
+	int status = CMD_OK, r;
 	WORK(w);
 
 	if (!one_operand(self, common, argc, argv, &status))
@@ -277,14 +288,19 @@ static int run_umount(const struct cmd *self, struct cmd_common *common,
 	if (status != CMD_OK)
 		return status;
 	if (!container_is_mounted(&w.one)) {
-		log_error("container %s is not mounted", w.one.id);
-		return CMD_FAILED;
+		r = container_idle(&w.one, SOON_MS, &idle, &w.why);
+		if (r == 0)
+			why_set(&w.why, 0, "container %s is not mounted",
+				w.one.id);
+		return cmd_fail(r, &w.why);
 	}
 	if (umount2(w.one.root, 0) < 0) {
 		log_error("%s: %s%s", w.one.root, strerror(errno),
 			  errno == EBUSY ? " (fuser -m tells by whom)" : "");
 		return CMD_FAILED;
 	}
+	/* What looks at it next finds it down, unless others copied it. */
+	container_idle(&w.one, SOON_MS, &idle, NULL);
 	if (!common->quiet)
 		printf("container %s is unmounted\n", w.one.id);
 	return cmd_flush(CMD_OK);
@@ -295,10 +311,12 @@ static int run_umount(const struct cmd *self, struct cmd_common *common,
 static int print_one(void *ctx, const struct container *c)
 {
 	json_t *all = ctx;
-	const char *status = !c->template[0]	       ? "damaged"
-			     : container_is_mounted(c) ? "mounted"
-						       : "down";
+	_cleanup_close_ int idle = -1;
+	const char *status = !c->template[0] ? "damaged" : "down";
 
+	if (c->template[0] &&
+	    (container_is_mounted(c) || container_idle(c, 0, &idle, NULL) < 0))
+		status = "mounted";
 	if (all)
 		return json_array_append_new(
 			all, json_pack("{s:s, s:s, s:s, s:s}", "id", c->id,
@@ -346,6 +364,7 @@ const struct cmd cmd_create = {
 		"template is, nothing is\ncopied.\n\n"
 		"  --template T   what it is made of; the latest version if "
 		"none is named\n"
+		"  --ostemplate T the same, as vzctl calls it\n"
 		"  --target DIR   where it is mounted; root/ID in the store\n"
 		"  --diskspace S[:H], --diskinodes S[:H]\n"
 		"                 how large it may become: 'vefs quota set "

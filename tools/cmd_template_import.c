@@ -61,27 +61,29 @@ static int print(const struct cmd_common *common, const struct catalog_id *id,
 		 const struct seal *seal, const struct import_state *s,
 		 const struct progress *p)
 {
-	char hex[DIGEST_HEX + 1], a[CMD_SIZE_MAX], b[CMD_SIZE_MAX];
+	char hex[DIGEST_HEX + 1], all[CMD_SIZE_MAX], new[CMD_SIZE_MAX];
+	char disk[CMD_SIZE_MAX];
 
 	digest_hex(&seal->digest, hex);
 	if (common->json)
 		return tcmd_print_json(json_pack(
-			"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "name",
-			id->name, "version", id->version, "digest", hex,
+			"{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
+			"name", id->name, "version", id->version, "digest", hex,
 			"files", (json_int_t)seal->nodes, "bytes",
 			(json_int_t)seal->size, "objects_new",
 			(json_int_t)s->objects_new, "objects_shared",
 			(json_int_t)s->objects_shared, "bytes_new",
+			(json_int_t)s->bytes_new, "disk_new",
 			(json_int_t)s->blocks_new * 512, "seconds",
 			progress_seconds(p)));
 	if (!common->quiet)
 		printf("%s:%s: %llu files, %s, of it %s new in the store "
-		       "(%llu objects, %llu shared), %.1f s\n"
+		       "(%llu objects, %s on the disk; %llu shared), %.1f s\n"
 		       "digest %s\n",
 		       id->name, id->version, (unsigned long long)seal->nodes,
-		       cmd_size(seal->size, a),
-		       cmd_size(s->blocks_new * 512, b),
+		       cmd_size(seal->size, all), cmd_size(s->bytes_new, new),
 		       (unsigned long long)s->objects_new,
+		       cmd_size(s->blocks_new * 512, disk),
 		       (unsigned long long)s->objects_shared,
 		       progress_seconds(p), hex);
 	return CMD_OK;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
@@ -26,6 +27,7 @@
 #define FOLDER "containers"
 #define CONF CONTAINER_CONF
 #define DEPTH 4096u
+#define PAUSE_MS 20u
 #define ID_FIRST 101u
 #define ID_LAST (UINT32_MAX - 1)
 
@@ -337,6 +339,37 @@ bool container_is_mounted(const struct container *c)
 	return (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
 	       (statfs(c->root, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC) &&
 	       is_in_mountinfo(c->id, &sx);
+}
+
+int container_idle(const struct container *c, unsigned ms, int *fd,
+		   struct why *why)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000 * 1000 };
+	_cleanup_close_ int work =
+		fdio_openat(c->dir, "work", O_RDONLY | O_DIRECTORY, 0);
+
+	*fd = -1;
+	if (work == -ENOENT)
+		return 0;
+	if (work < 0)
+		return why_sys(why, work, "container %s: work", c->id);
+	/* Who serves a mount holds this lock for as long as he lives. */
+	for (unsigned waited = 0; flock(work, LOCK_EX | LOCK_NB) < 0;
+	     waited += PAUSE_MS) {
+		if (errno != EWOULDBLOCK)
+			return why_sys(why, -errno, "container %s: work",
+				       c->id);
+		if (waited >= ms)
+			return why_set(why, -EBUSY,
+				       "container %s is in use: it is mounted "
+				       "elsewhere, something else hides its "
+				       "mount (see findmnt), or a process "
+				       "still works in it",
+				       c->id);
+		nanosleep(&pause, NULL);
+	}
+	*fd = TAKE_FD(work);
+	return 0;
 }
 
 bool container_root_is_taken(const struct container *c)

@@ -65,10 +65,21 @@ void container_close(struct container *c);
 /* Is its root the mount of this container, not only of some other? */
 bool container_is_mounted(const struct container *c);
 
+/*
+ * Is any process serving a mount of it, wherever that is: below something
+ * else, in another mount namespace, unmounted but still busy? One that is about
+ * to end is waited for, `ms` milliseconds at most.
+ *
+ * 0: none is, and none can begin until *fd is closed (-1: there is nothing to
+ * mount). -EBUSY: one is. Or -errno with the reason in `why`.
+ */
+int container_idle(const struct container *c, unsigned ms, int *fd,
+		   struct why *why);
+
 /* Is its root a mount point, whoever's? */
 bool container_root_is_taken(const struct container *c);
 
-/* Remove all of it; the caller has seen that it is not mounted. */
+/* Remove all of it; the caller has seen that it is idle. */
 int container_destroy(struct catalog *c, struct container *one,
 		      struct why *why);
 

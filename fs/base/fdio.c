@@ -2,9 +2,11 @@
 #include "fs/base/fdio.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 #include "fs/base/cleanup.h"
@@ -56,7 +58,8 @@ int fdio_openat(int dirfd, const char *name, int flags, mode_t mode)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-int fdio_open_beneath(int dirfd, const char *path, int flags)
+/* A path that the kernel takes as a whole. */
+static int open_piece(int dirfd, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC),
@@ -72,6 +75,47 @@ int fdio_open_beneath(int dirfd, const char *path, int flags)
 			break;
 	}
 	return fd < 0 ? -errno : (int)fd;
+}
+
+/* The part of a path that is too long for one call; 0: it is not, or none. */
+static int first_piece(const char *path, char piece[PATH_MAX])
+{
+	size_t len = strnlen(path, PATH_MAX);
+
+	if (len < PATH_MAX)
+		return 0;
+	for (len--; len > 0 && path[len] != '/'; len--)
+		;
+	/* a slash in front is no way to begin: the kernel says so */
+	if (!len)
+		return 0;
+	memcpy(piece, path, len);
+	piece[len] = '\0';
+	return (int)len;
+}
+
+int fdio_open_beneath(int dirfd, const char *path, int flags)
+{
+	_cleanup_close_ int at = -1;
+	char piece[PATH_MAX];
+	int len;
+
+	while ((len = first_piece(path, piece)) > 0) {
+		int next = open_piece(at < 0 ? dirfd : at, piece,
+				      O_PATH | O_DIRECTORY);
+
+		if (next < 0)
+			return next;
+		if (at >= 0)
+			close(at);
+		at = next;
+		for (path += len; *path == '/'; path++)
+			;
+		/* "a/" is a, and a directory */
+		if (!*path)
+			path = ".";
+	}
+	return open_piece(at < 0 ? dirfd : at, path, flags);
 }
 
 ssize_t fdio_pread_full(int fd, void *buf, size_t len, off_t off)

@@ -33,7 +33,9 @@ int fdio_openat(int dirfd, const char *name, int flags, mode_t mode);
 
 /*
  * The same for a relative path of several components, no symlink in any of
- * them and no way out of `dirfd`.
+ * them and no way out of `dirfd`. It may be longer than PATH_MAX, and is then
+ * opened piece by piece: a ".." that leads out of a piece is -EXDEV, as if it
+ * led out of `dirfd`.
  */
 int fdio_open_beneath(int dirfd, const char *path, int flags);
 

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:-60}
 shift
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(import index)
+[ ${#names[@]} -gt 0 ] || names=(command import index)
 work=$FUZZ/../../corpus
 left=/dev/shm/vefs-fuzz-
 failed=0

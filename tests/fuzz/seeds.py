@@ -98,6 +98,13 @@ if name == "import":
     put(b"\0" + lzma.compress(t))
     for t in image():
         put(b"\1" + t)
+elif name == "command":
+    put(b"get\nget user 1\nset user 1 space 4096 8192\n"
+        b"set user 1 inodes - 9\ngrace group inodes 60\n"
+        b"deadline user 1 space 50\nenforce container off\n"
+        b"check\ncheck fix\nget\n")
+    put(b"set container 0 space 0 2305843009213693951\n"
+        b"set group 4294967294 inodes 7 6\nget group 4294967295\n")
 else:
     ino = [struct.pack(">Q", n) for n in range(5)]
     xattr = struct.pack("<IH", 3, 6) + b"user.a" + b"val"

@@ -202,6 +202,59 @@ t_one_target_for_two() {
 	[ ! -e "$D/real dir/root/f" ] || fail "it is still there"
 }
 
+status_of() {
+	vefs --json list | json '[0]["status"]'
+}
+
+# Its mount is not seen at its root, and yet there: nothing may be removed.
+t_a_hidden_mount_is_found() {
+	local root=$D/store/root/101 pid own
+
+	template
+	vefs --quiet create 101 --ostemplate t
+	vefs --quiet mount 101
+	put "$root/own" "to be kept"
+	mount -t tmpfs over "$root"
+	assert_eq mounted "$(status_of)"
+	refused "101 is in use" destroy 101
+	refused "101 is in use" umount 101
+	refused "something else is mounted there" mount 101
+	umount "$root"
+	assert_text "$root/own" "to be kept"
+	# detached, and still worked in
+	exec 7<"$root/own"
+	umount -l "$root"
+	assert_eq mounted "$(status_of)"
+	refused "101 is in use" destroy 101
+	assert_eq "to be kept" "$(cat <&7)"
+	exec 7<&-
+	# in a mount namespace that another has
+	vefs --quiet mount 101
+	unshare --mount --propagation private sleep 600 &
+	pid=$!
+	own=$(readlink /proc/self/ns/mnt)
+	for _ in {1..500}; do
+		[ "$(readlink "/proc/$pid/ns/mnt")" = "$own" ] || break
+		sleep 0.01
+	done
+	vefs --quiet umount 101
+	assert_eq mounted "$(status_of)"
+	refused "101 is in use" destroy 101
+	kill "$pid"
+	wait "$pid" || killed_by_us $?
+	# with a vefs.conf that does not say where it is mounted
+	vefs --quiet mount 101
+	: >"$D/store/containers/101/vefs.conf"
+	refused "101 is (mounted|in use)" destroy 101
+	umount "$root"
+	vefs --quiet destroy 101
+	[ ! -e "$D/store/containers/101" ] || fail "it is still there"
+}
+
+killed_by_us() {
+	[ "$1" = 143 ]
+}
+
 # One whose vefs.conf is gone stands in nobody's way.
 t_damaged_conf() {
 	local conf=$D/store/containers/102/vefs.conf

@@ -18,6 +18,9 @@
 # Environment
 #   VEFS_FS          vefs (default), overlay or fuse-overlayfs: what is mounted
 #   VEFS_BIN         where mount.vefs is; build/bin of the checkout by default
+#   VEFS_QUOTA       1: each mount has a quota, see lib_quota.sh
+#   VEFS_LOWER       dir (default) or template: what the bottom lower directory
+#                    of each mount is given as; see lower_opts
 #   VEFS_OPTS        options added to every mount of VEFS_FS
 #   VEFS_TMP         folder for the work (default ${TMPDIR:-/tmp})
 #   VEFS_DISK        put U and W on a loop image: ext4, xfs, btrfs or tmpfs
@@ -47,7 +50,9 @@ LIB_ROOT=$(cd "$LIB_DIR/../.." && pwd)
 LIB_SELF=$0
 VEFS_FS=${VEFS_FS:-vefs}
 VEFS_BIN=${VEFS_BIN:-$LIB_ROOT/build/bin}
+VEFS_LOWER=${VEFS_LOWER:-dir}
 VEFS_OPTS=${VEFS_OPTS:-}
+VEFS_QUOTA=${VEFS_QUOTA:-0}
 VEFS_TMP=${VEFS_TMP:-${TMPDIR:-/tmp}}
 VEFS_DISK=${VEFS_DISK:-}
 VEFS_DISK_LOWER=${VEFS_DISK_LOWER:-0}
@@ -141,6 +146,10 @@ lib_start() {
 	overlay | fuse-overlayfs) ;;
 	*) lib_die "VEFS_FS=$VEFS_FS: vefs, overlay or fuse-overlayfs" ;;
 	esac
+	case $VEFS_LOWER,$VEFS_FS in
+	dir,* | template,vefs) ;;
+	*) lib_die "VEFS_LOWER=$VEFS_LOWER: dir, or template with VEFS_FS=vefs" ;;
+	esac
 	lib_build_vt
 	LIB_WORK=$(mktemp -d "$VEFS_TMP/vefs-$(basename "$LIB_SELF" .sh).XXXXXX") ||
 		lib_die "cannot make a folder in $VEFS_TMP"
@@ -216,6 +225,7 @@ lib_names() {
 	U=$UP/upper
 	W=$UP/work
 	M=$D/m
+	LOWER_AT=$D
 }
 
 # tell_tasks PID: what its threads do.

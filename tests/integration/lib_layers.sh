@@ -4,6 +4,11 @@
 # lib_layers.sh - the layers of a case and the mounts on them; sourced by
 # lib.sh, whose variables it uses.
 
+# shellcheck source-path=SCRIPTDIR source=lib_quota.sh
+. "$LIB_DIR/lib_quota.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_lower.sh
+. "$LIB_DIR/lib_lower.sh"
+
 # ---- layers ----------------------------------------------------------------
 
 # put PATH TEXT: a file with this text and the folders above it.
@@ -67,16 +72,27 @@ blocks() {
 	stat -c %b "$1"
 }
 
+# ---- a template for the bottom lower ---------------------------------------
+
+# needs_dir_lower REASON: of a template this cannot be had.
+needs_dir_lower() {
+	if [ "$VEFS_LOWER" = template ] && [ "$VEFS_ALL" = 0 ]; then
+		skip "template: $1"
+	fi
+}
+
 # ---- mounts ----------------------------------------------------------------
 
 # mount_fs OPTIONS TARGET: mount what is under test, options as they are.
 mount_fs() {
-	local opts=$1 limit=$((20 * VEFS_SLOW))
+	local opts limit=$((20 * VEFS_SLOW))
 
+	opts=$(lower_opts "$(quota_opts "$1")") || return
 	case $VEFS_FS in
 	vefs)
 		timeout "$limit" "$VEFS_BIN/mount.vefs" \
-			-o "$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$2"
+			-o "$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$2" &&
+			quota_limit "$2"
 		;;
 	fuse-overlayfs)
 		timeout "$limit" fuse-overlayfs \
@@ -107,10 +123,12 @@ mnt_ro() {
 }
 
 umnt() {
+	quota_check "$M"
 	timeout $((20 * VEFS_SLOW)) umount "$M"
 }
 
 umnt_at() {
+	quota_check "$1"
 	timeout $((20 * VEFS_SLOW)) umount "$1"
 }
 

@@ -70,11 +70,15 @@ next_worker() {
 
 # serve OPTIONS: the mount $M, in the foreground.
 serve() {
-	"$VEFS_BIN/mount.vefs" -f -o "$1${VEFS_OPTS:+,$VEFS_OPTS}" "$M" \
+	local opts
+
+	opts=$(lower_opts "$(quota_opts "$1")")
+	"$VEFS_BIN/mount.vefs" -f -o "$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$M" \
 		2>>"$D/vefs.log" &
 	KEEPER=$!
 	until_ok 30 is_live "$M" || fail "no mount: $(cat "$D/vefs.log")"
 	next_worker 0
+	quota_limit "$M"
 }
 
 serve_rw() {

@@ -305,6 +305,7 @@ t_inotify() {
 t_birth_time() {
 	local before lower
 
+	needs_dir_lower "birth times are not kept: no archive has them"
 	put "$L/f" x
 	lower=$(stat -c %W "$L/f")
 	assert_ne 0 "$lower" "birth time below"

@@ -258,8 +258,8 @@ t_user_namespace() {
 	unshare -Urm true || skip "no user namespaces here"
 	put "$L/f" "lower text"
 	declare -f >"$D/functions"
-	declare -p D L U W M LOWERS VEFS_BIN VEFS_SLOW VEFS_OPTS VEFS_ROOT VT \
-		LIB_SELF >"$D/variables"
+	declare -p VEFS_QUOTA QUOTA_ASK D L U W M LOWERS LOWER_AT VEFS_BIN VEFS_LOWER VEFS_SLOW \
+		VEFS_OPTS VEFS_ROOT VT LIB_SELF >"$D/variables"
 	timeout $((50 * VEFS_SLOW)) unshare -Urm bash -c "
 		. '$D/variables'; . '$D/functions'; set -u; in_userns ''" ||
 		fail "in it: $(tail -n 3 "$D/vefs.log")"

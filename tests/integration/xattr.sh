@@ -222,6 +222,7 @@ t_guest_overlay_attributes() {
 # Escaped attributes of a lower: an image that was itself built in a guest.
 t_escaped_in_a_lower() {
 	differs fuse-overlayfs "knows no escapes"
+	needs_dir_lower "no overlay's layer: attributes are as they were"
 	put "$L/d/low" x
 	setfattr -n trusted.overlay.overlay.opaque -v y "$L/d"
 	mnt

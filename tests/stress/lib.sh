@@ -6,6 +6,7 @@
 #
 # Environment: VEFS_BIN, VEFS_PROGS, VEFS_TMP, VEFS_SLOW, D as tests/run.sh
 # sets them; without them a checkout's D=opt build and a folder in TMPDIR.
+# VEFS_LOWER=template: st_mount takes the bottom lower as a template.
 set -u
 
 ST_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -13,10 +14,14 @@ D=${D:-opt}
 if [ "$D" = opt ]; then ST_BIN=$ST_TOP/build/bin; else ST_BIN=$ST_TOP/build/$D/bin; fi
 VEFS_BIN=${VEFS_BIN:-$ST_BIN}
 VEFS_SLOW=${VEFS_SLOW:-1}
+VEFS_LOWER=${VEFS_LOWER:-dir}
 NS=${VEFS_PROGS:-$ST_TOP/build/$D/tests}/stress/ns
 W='' M='' PID=''
 FAILED=0
 export LC_ALL=C
+
+# shellcheck source=tests/integration/lib_lower.sh
+. "$ST_TOP/tests/integration/lib_lower.sh"
 
 # Seconds after which an unmount or a mount is not coming any more.
 LIMIT=$((30 * VEFS_SLOW))
@@ -69,17 +74,19 @@ st_begin()
 	trap st_cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	M=$W/mnt
+	M=$W/mnt LOWER_AT=$W
 	mkdir "$M"
 }
 
 # st_mount LOWERS UPPER: mount, and find out who serves it.
 st_mount()
 {
+	local opts
+
 	mkdir -p "$2" "$2.work"
+	opts=$(lower_opts "lowerdir=$1,upperdir=$2,workdir=$2.work") || return
 	timeout "$LIMIT" "$VEFS_BIN/mount.vefs" -o \
-		"lowerdir=$1,upperdir=$2,workdir=$2.work${VEFS_OPTS:+,$VEFS_OPTS}" \
-		"$M" || return 1
+		"$opts${VEFS_OPTS:+,$VEFS_OPTS}" "$M" || return 1
 	st_is_mounted || return 1
 	PID=$(st_find_daemon)
 	[ -n "$PID" ]

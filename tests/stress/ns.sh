@@ -9,6 +9,7 @@
 # lower file belong together is known by upper's work/index alone, and a former
 # upper has left its own behind (fs/FORMAT.md).
 #
+# VEFS_LOWER=template	the directory at the bottom as a template
 # SECONDS_TOTAL=20	how long the load runs, both parts together
 # SEED=N		repeats a run's choices (not its timing)
 # timeout: 400
@@ -125,6 +126,10 @@ step former-upper-mount st_mount "$W/lower" "$W/u1"
 PID=$(st_find_daemon)
 step former-upper-unchanged "$NS" check "$M" "$W/state.one"
 step former-upper-unmount st_umount
+if [ "$VEFS_LOWER" = template ]; then
+	step store-unchanged "$VEFS_BIN/vefs" --root "$W/lower.store" \
+		template verify
+fi
 said=$(st_dmesg_new)
 if [ -z "$said" ]; then
 	st_ok kernel-silent

@@ -173,8 +173,10 @@ part()
 	read -r space inodes < <(usage container 0)
 	ask set container 0 space 0 $((space + (1 << 20)))
 	ask set container 0 inodes 0 $((inodes + 20))
-	ask set user 1001 space 0 $((1 << 20))
-	ask set group 2002 inodes 0 30
+	read -r space inodes < <(usage user 1001)
+	ask set user 1001 space 0 $((space + (128 << 10)))
+	read -r space inodes < <(usage group 2002)
+	ask set group 2002 inodes 0 $((inodes + 3))
 	result "$fs limits"
 	start_kills
 	load $((SEED + 1))

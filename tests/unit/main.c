@@ -14,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,11 +21,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/parse.h"
+#include "fs/base/rmtree.h"
 
 static const struct {
 	const char *name;
@@ -36,6 +37,7 @@ static const struct {
 	{ "arena", test_arena_suite },
 	{ "catalog", test_catalog_suite },
 	{ "command", test_command_suite },
+	{ "conf", test_conf_suite },
 	{ "control", test_control_suite },
 	{ "copydata", test_copydata_suite },
 	{ "crash", test_crash_suite },
@@ -49,6 +51,7 @@ static const struct {
 	{ "gate", test_gate_suite },
 	{ "htable", test_htable_suite },
 	{ "ids", test_ids_suite },
+	{ "idname", test_idname_suite },
 	{ "index", test_index_suite },
 	{ "iomode", test_iomode_suite },
 	{ "itable", test_itable_suite },
@@ -56,6 +59,7 @@ static const struct {
 	{ "itablerecover", test_itablerecover_suite },
 	{ "itablesuspect", test_itablesuspect_suite },
 	{ "ledger", test_ledger_suite },
+	{ "ledgermodel", test_ledgermodel_suite },
 	{ "limit", test_limit_suite },
 	{ "lock", test_lock_suite },
 	{ "log", test_log_suite },
@@ -72,12 +76,16 @@ static const struct {
 	{ "overlay", test_overlay_suite },
 	{ "parse", test_parse_suite },
 	{ "program", test_program_suite },
+	{ "quotaconf", test_quotaconf_suite },
 	{ "quotadb", test_quotadb_suite },
+	{ "quotastate", test_quotastate_suite },
+	{ "quotaword", test_quotaword_suite },
 	{ "scan", test_scan_suite },
 	{ "shm", test_shm_suite },
 	{ "store", test_store_suite },
 	{ "slot", test_slot_suite },
 	{ "slottable", test_slottable_suite },
+	{ "storecheck", test_storecheck_suite },
 	{ "strbuf", test_strbuf_suite },
 	{ "threads", test_threads_suite },
 	{ "upgrade", test_upgrade_suite },
@@ -102,6 +110,9 @@ static struct shared *shared;
 static uint64_t seed;
 static struct row *own_row;
 static char top[UNIT_PATH_MAX - 16]; /* holds every unit_tmpdir() */
+static const char *lack;	     /* what cannot be done there, or NULL */
+
+#define DEPTH_MAX 4096u
 
 void unit_skip_test(const char *test, const char *reason)
 {
@@ -179,15 +190,88 @@ size_t unit_count_fds(void)
 	return n;
 }
 
-static int remove_one(const char *path, _unused_ const struct stat *st,
-		      _unused_ int type, _unused_ struct FTW *ftw)
+/* ---- where unit_tmpdir() is ---------------------------------------------- */
+
+/* NULL, or what an upper directory needs and this one does not have. */
+static const char *find_lack(int dir)
 {
-	return remove(path);
+	const char *what = NULL;
+
+	if (fsetxattr(dir, "trusted.probe", "", 0, 0) ||
+	    fremovexattr(dir, "trusted.probe"))
+		return "no trusted xattrs";
+	if (mkdirat(dir, "a", 0700))
+		return "no directories";
+	if (renameat2(dir, "a", dir, "b", RENAME_WHITEOUT))
+		what = "no RENAME_WHITEOUT";
+	rmtree_at(dir, "a", 1);
+	rmtree_at(dir, "b", 1);
+	return what;
+}
+
+/* A directory of ours in `place`, as `top`. */
+static int make_top(const char *place)
+{
+	_cleanup_close_ int dir = -1;
+	int n = snprintf(top, sizeof(top), "%s/vefs-unit-XXXXXX", place);
+
+	if (n >= (int)sizeof(top))
+		return -ENAMETOOLONG;
+	if (!mkdtemp(top))
+		return -errno;
+	dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	lack = find_lack(dir);
+	return 0;
+}
+
+/* TMPDIR, or the first that lacks nothing, or the first. */
+static int choose_top(void)
+{
+	const char *given = getenv("TMPDIR");
+	const char *places[] = { "/var/tmp", "/tmp", "/dev/shm", "/var/tmp" };
+	size_t n = ARRAY_SIZE(places);
+	int r = -ENOENT;
+
+	if (given && *given) {
+		places[0] = given;
+		n = 1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		r = make_top(places[i]);
+		if (r == 0 && (!lack || i + 1 == n))
+			break;
+		if (r == 0)
+			rmdir(top);
+	}
+	if (r < 0)
+		fprintf(stderr, "no directory in %s: %s\n", places[n - 1],
+			strerror(-r));
+	else if (lack)
+		printf("%s: %s: set TMPDIR to a real disk\n", top, lack);
+	return r;
+}
+
+static int remove_top(void)
+{
+	char *name = strrchr(top, '/') + 1;
+	_cleanup_close_ int place = -1;
+
+	name[-1] = '\0';
+	place = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	name[-1] = '/';
+	return place < 0 ? -errno : rmtree_at(place, name, DEPTH_MAX);
+}
+
+const char *unit_lack(void)
+{
+	return lack;
 }
 
 static int set_up(void)
 {
-	const char *tmp = getenv("TMPDIR"), *given = getenv("UNIT_SEED");
+	const char *given = getenv("UNIT_SEED");
 
 	seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
 	if (given && parse_u64(given, UINT64_MAX, &seed)) {
@@ -196,13 +280,8 @@ static int set_up(void)
 	}
 	printf("UNIT_SEED=%llu\n", (unsigned long long)seed);
 
-	if (snprintf(top, sizeof(top), "%s/vefs-unit-XXXXXX",
-		     tmp && *tmp ? tmp : "/var/tmp") >= (int)sizeof(top) ||
-	    !mkdtemp(top)) {
-		fprintf(stderr, "no directory in TMPDIR: %s\n",
-			strerror(errno));
+	if (choose_top() < 0)
 		return -1;
-	}
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED) {
@@ -243,6 +322,7 @@ int main(int argc, char *argv[])
 {
 	unsigned failed, skipped, run;
 	SRunner *runner;
+	int r;
 
 	runner = make_runner(argc, argv);
 	if (!runner || set_up())
@@ -256,8 +336,9 @@ int main(int argc, char *argv[])
 	srunner_free(runner);
 	if (failed)
 		tell_rows();
-	if (nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT))
-		fprintf(stderr, "%s: %s\n", top, strerror(errno));
+	r = remove_top();
+	if (r < 0)
+		fprintf(stderr, "%s: %s\n", top, strerror(-r));
 	printf("%u passed, %u failed, %u skipped\n", run - failed - skipped,
 	       failed, skipped);
 	return failed || !run;

@@ -97,6 +97,21 @@ static int dir_entries(struct bench *b, const char *name)
 	return n;
 }
 
+START_TEST(the_reason_has_room_behind_any_path)
+{
+	char path[2000];
+	struct why why = { "" };
+
+	memset(path, 'd', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	ck_assert_int_eq(why_sys(&why, -ENOENT, "%s", path), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(why.text, "ddd...: No such file"));
+	why.text[0] = '\0';
+	why_sys(&why, -ENOENT, "short");
+	ck_assert_str_eq(why.text, "short: No such file or directory");
+}
+END_TEST
+
 START_TEST(names)
 {
 	static const char *const bad[] = {
@@ -441,6 +456,7 @@ Suite *test_catalog_suite(void)
 	Suite *s = suite_create("catalog");
 	TCase *c = tcase_create("catalog");
 
+	tcase_add_test(c, the_reason_has_room_behind_any_path);
 	tcase_add_test(c, names);
 	tcase_add_test(c, opening);
 	tcase_add_test(c, add_find_rename_remove);

@@ -183,7 +183,8 @@ START_TEST(no_place_to_listen)
 	deep[0] = '/';
 	deep[sizeof(deep) - 1] = '\0';
 	setenv("VEFS_ROOT", deep, 1);
-	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino), -ENAMETOOLONG);
+	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino),
+			 -ENAMETOOLONG);
 	control_unlink(dev, CONTROL_KEEPER, 1);
 	setenv("VEFS_ROOT", "/nowhere/at/all", 1);
 	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino), -ENOENT);
@@ -194,7 +195,8 @@ START_TEST(no_place_to_listen)
 	snprintf(deep, sizeof(deep), "%s/run", root);
 	ck_assert_int_eq(mkdir(deep, 0755), 0);
 	ck_assert_int_eq(mkdir(name, 0755), 0);
-	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino), -EADDRINUSE);
+	ck_assert_int_eq(control_listen(dev, CONTROL_KEEPER, &ino),
+			 -EADDRINUSE);
 	ck_assert_uint_eq(unit_count_fds(), fds);
 }
 END_TEST

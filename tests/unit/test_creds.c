@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,7 +79,7 @@ START_TEST(rights_stay)
 	ck_assert_int_eq(creds_thread_init(), 0);
 	creds_enter(&saved, UID, GID, 0);
 	check_new(dir, "f", UID, GID, 0777);
-	ck_assert_int_eq(mknodat(dir, "dev", S_IFCHR | 0600, 0), 0);
+	ck_assert_int_eq(mknodat(dir, "dev", S_IFCHR | 0600, makedev(1, 3)), 0);
 	ck_assert_int_eq(fchownat(dir, "dev", 7, 8, 0), 0);
 	creds_leave(&saved);
 	ck_assert_int_eq(fdio_statat(dir, "dev", &st), 0);

@@ -225,6 +225,94 @@ START_TEST(beneath_opens_what_is_inside)
 }
 END_TEST
 
+#define LONG_NAME 200
+#define LONG_DEPTH 45
+
+/* Directories in each other, two PATH_MAX long; their path, to be freed. */
+static char *make_long(int top)
+{
+	_cleanup_close_ int at = fdio_openat(top, ".", O_RDONLY, 0);
+	char name[LONG_NAME + 1] = "";
+	char *path = calloc(LONG_DEPTH, LONG_NAME + 1), *end = path;
+
+	ck_assert_ptr_nonnull(path);
+	memset(name, 'd', LONG_NAME);
+	for (int i = 0; i < LONG_DEPTH; i++) {
+		int next;
+
+		ck_assert_int_eq(mkdirat(at, name, 0755), 0);
+		next = fdio_openat(at, name, O_RDONLY | O_DIRECTORY, 0);
+		ck_assert_int_ge(next, 0);
+		close(at);
+		at = next;
+		memcpy(end, name, LONG_NAME);
+		end += LONG_NAME;
+		*end++ = '/';
+	}
+	*--end = '\0';
+	ck_assert_uint_gt(strlen(path), 2 * PATH_MAX);
+	make_file(at, "f", "text");
+	ck_assert_int_eq(symlinkat("f", at, "l"), 0);
+	return path;
+}
+
+static const struct {
+	const char *more;
+	int flags, rc;
+} long_paths[] = {
+	{ "", O_RDONLY | O_DIRECTORY, 0 },
+	{ "/", O_RDONLY | O_DIRECTORY, 0 },
+	{ "/f", O_RDONLY, 0 },
+	{ "/f/", O_RDONLY, -ENOTDIR },
+	{ "/f/x", O_RDONLY, -ENOTDIR },
+	{ "/l", O_RDONLY, -ELOOP },
+	{ "/none", O_RDONLY, -ENOENT },
+	{ "/none/f", O_RDONLY, -ENOENT },
+};
+
+START_TEST(beneath_takes_paths_of_any_length)
+{
+	_cleanup_close_ int top = unit_tmpdir(NULL);
+	_cleanup_free_ char *path = make_long(top), *many = NULL;
+	char whole[3 * PATH_MAX];
+	size_t before = unit_count_fds();
+	int fd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(long_paths); i++) {
+		unit_row(long_paths[i].more);
+		snprintf(whole, sizeof(whole), "%s%s", path,
+			 long_paths[i].more);
+		fd = fdio_open_beneath(top, whole, long_paths[i].flags);
+		ck_assert_int_eq(fd < 0 ? fd : 0, long_paths[i].rc);
+		if (fd >= 0) {
+			check_cloexec(fd);
+			close(fd);
+		}
+		ck_assert_uint_eq(unit_count_fds(), before);
+	}
+	/* out of it, at the end of a piece and in the middle of one */
+	many = calloc(PATH_MAX, 8);
+	ck_assert_ptr_nonnull(many);
+	for (size_t i = 0; i < PATH_MAX; i++)
+		memcpy(many + 3 * i, "../", 4);
+	ck_assert_int_eq(fdio_open_beneath(top, many, O_PATH), -EXDEV);
+	for (size_t i = 0; i < PATH_MAX; i++)
+		memcpy(many + 2 * i, "./", 3);
+	fd = fdio_open_beneath(top, many, O_PATH);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	memcpy(many + 2 * PATH_MAX, "..", 3);
+	ck_assert_int_eq(fdio_open_beneath(top, many, O_PATH), -EXDEV);
+	/* a name longer than all, an absolute path */
+	memset(many, 'x', 2 * PATH_MAX);
+	many[2 * PATH_MAX] = '\0';
+	ck_assert_int_eq(fdio_open_beneath(top, many, O_PATH), -ENAMETOOLONG);
+	memset(many, '/', 2 * PATH_MAX);
+	ck_assert_int_lt(fdio_open_beneath(top, many, O_PATH), 0);
+	ck_assert_uint_eq(unit_count_fds(), before);
+}
+END_TEST
+
 /* In a process and a mount namespace of its own: 77 = cannot be tried. */
 static int try_mount_point(const char *path, bool beneath)
 {
@@ -385,6 +473,7 @@ Suite *test_fdio_suite(void)
 	tcase_add_test(t, openat_follows_no_symlink);
 	tcase_add_loop_test(t, there_is_no_way_out, 0, ARRAY_SIZE(ways_out));
 	tcase_add_test(t, beneath_opens_what_is_inside);
+	tcase_add_test(t, beneath_takes_paths_of_any_length);
 	tcase_add_loop_test(t, a_mount_is_not_entered, 0, 2);
 	tcase_add_test(t, openat_does_not_go_up);
 	tcase_add_test(t, full_reads_and_writes);

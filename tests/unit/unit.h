@@ -40,11 +40,18 @@ uint32_t unit_rand(struct unit_rand *r, uint32_t below);
 /*
  * A new empty directory, open; with `path` not NULL its name too (size
  * UNIT_PATH_MAX). Everything in it is removed when the run ends, also after a
- * crash of the test. Made in TMPDIR, else /var/tmp: a real disk, not a tmpfs,
- * where there is one.
+ * crash of the test. Made in TMPDIR, else the first of /var/tmp, /tmp and
+ * /dev/shm that can hold an upper directory: a real disk, not a tmpfs, where
+ * there is one.
  */
 #define UNIT_PATH_MAX 256
 int unit_tmpdir(char *path);
+
+/*
+ * NULL, or what unit_tmpdir() lacks of what an upper directory needs (on an
+ * overlayfs: whiteouts): the reason for unit_skip().
+ */
+const char *unit_lack(void);
 
 /* Descriptors this process has open: equal before and after is no leak. */
 size_t unit_count_fds(void);
@@ -54,6 +61,7 @@ Suite *test_again_suite(void);
 Suite *test_arena_suite(void);
 Suite *test_catalog_suite(void);
 Suite *test_command_suite(void);
+Suite *test_conf_suite(void);
 Suite *test_control_suite(void);
 Suite *test_copydata_suite(void);
 Suite *test_crash_suite(void);
@@ -67,6 +75,7 @@ Suite *test_fusewire_suite(void);
 Suite *test_gate_suite(void);
 Suite *test_htable_suite(void);
 Suite *test_ids_suite(void);
+Suite *test_idname_suite(void);
 Suite *test_index_suite(void);
 Suite *test_iomode_suite(void);
 Suite *test_itable_suite(void);
@@ -74,6 +83,7 @@ Suite *test_itablemove_suite(void);
 Suite *test_itablerecover_suite(void);
 Suite *test_itablesuspect_suite(void);
 Suite *test_ledger_suite(void);
+Suite *test_ledgermodel_suite(void);
 Suite *test_limit_suite(void);
 Suite *test_lock_suite(void);
 Suite *test_log_suite(void);
@@ -90,12 +100,16 @@ Suite *test_optword_suite(void);
 Suite *test_overlay_suite(void);
 Suite *test_parse_suite(void);
 Suite *test_program_suite(void);
+Suite *test_quotaconf_suite(void);
 Suite *test_quotadb_suite(void);
+Suite *test_quotastate_suite(void);
+Suite *test_quotaword_suite(void);
 Suite *test_scan_suite(void);
 Suite *test_shm_suite(void);
 Suite *test_store_suite(void);
 Suite *test_slot_suite(void);
 Suite *test_slottable_suite(void);
+Suite *test_storecheck_suite(void);
 Suite *test_strbuf_suite(void);
 Suite *test_threads_suite(void);
 Suite *test_upgrade_suite(void);

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 static const struct vt_command *const tables[] = {
-	vt_name_commands, vt_data_commands, vt_map_commands,
-	vt_dir_commands,  vt_wait_commands, vt_ops_commands,
+	vt_name_commands, vt_data_commands, vt_map_commands,   vt_dir_commands,
+	vt_wait_commands, vt_ops_commands,  vt_quota_commands,
 };
 
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
