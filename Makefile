@@ -260,6 +260,7 @@ UNIT += test_strbuf
 UNIT += test_threads
 UNIT += test_upgrade
 UNIT += test_upper
+UNIT += test_windowsum
 UNIT += test_workdir
 UNIT += test_xattrio
 UNIT += test_xattrs

@@ -60,7 +60,7 @@ enum options_fsync {
 #define OPTIONS_CRASH_LIMIT_MAX 1000000
 #define OPTIONS_THREADS_MAX 256
 #define OPTIONS_WINDOW_MIN (16ull << 20) /* bytes */
-#define OPTIONS_IDRUNS_MAX 340 /* as the kernel's /proc/PID/uid_map */
+#define OPTIONS_IDRUNS_MAX 340		 /* as the kernel's /proc/PID/uid_map */
 
 struct options {
 	char **lower; /* topmost first, unescaped; owned; n_lower of them */

@@ -9,9 +9,11 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 
+#define BYTES_A_NS (WINDOWSUM_RATE / CLOCK_S)
+
 uint64_t windowsum_pause(uint64_t room)
 {
-	uint64_t ns = room / (2 * WINDOWSUM_RATE / CLOCK_S);
+	uint64_t ns = room / (2 * BYTES_A_NS);
 
 	if (ns < WINDOWSUM_PAUSE_MIN)
 		return WINDOWSUM_PAUSE_MIN;
@@ -20,7 +22,7 @@ uint64_t windowsum_pause(uint64_t room)
 
 uint64_t windowsum_near(uint64_t size, uint64_t took, bool asks)
 {
-	uint64_t most = 2 * (WINDOWSUM_RATE / CLOCK_S) * took;
+	uint64_t most = 2 * BYTES_A_NS * took;
 
 	if (most > size)
 		size = most;

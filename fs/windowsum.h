@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /* Nobody writes faster than this, all together; bytes a second. */
-#define WINDOWSUM_RATE (8ull << 30)
+#define WINDOWSUM_RATE 8000000000ull
 /* The kernel asks for ranges of whole pages. */
 #define WINDOWSUM_PAGE 4096u
 

@@ -90,6 +90,7 @@ static const struct {
 	{ "threads", test_threads_suite },
 	{ "upgrade", test_upgrade_suite },
 	{ "upper", test_upper_suite },
+	{ "windowsum", test_windowsum_suite },
 	{ "workdir", test_workdir_suite },
 	{ "xattrio", test_xattrio_suite },
 	{ "xattrs", test_xattrs_suite },

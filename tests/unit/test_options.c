@@ -340,6 +340,9 @@ static const struct {
 	{ { { "-obusy_poll=10001", "/t" } }, { "busy_poll=10001", "10000" } },
 	{ { { "-obusy_poll=on", "/t" } }, { "busy_poll=on", "off" } },
 	{ { { "-obusy_poll=1d", "/t" } }, { "busy_poll=1d" } },
+	{ { { "-oquota-window=1M", "/t" } }, { "quota-window=1M", "16M" } },
+	{ { { "-oquota-window=x", "/t" } }, { "quota-window=x", "256M" } },
+	{ { { "-oquota-window", "/t" } }, { "quota-window needs" } },
 	{ { { "-othreads=257", "/t" } }, { "threads=257", "256" } },
 	{ { { "-othreads=-1", "/t" } }, { "threads=-1" } },
 	{ { { "-othreaded=2", "/t" } }, { "threaded=2", "0 or =1" } },
@@ -425,6 +428,7 @@ START_TEST(usage_tells_the_truth)
 		"fsync=",	  "volatile",
 		"timeout=",	  "busy_poll=",
 		"threads=",	  "passthrough=",
+		"quota=",	  "quota-window=",
 		"program_trees=", "fsname=",
 		"subtype=",
 	};

@@ -464,6 +464,32 @@ END_TEST
 
 static const struct {
 	const char *words;
+	uint64_t bytes;
+} windows[] = {
+	{ "ro", 0 },
+	{ "quota-window=64M", 64 << 20 },
+	{ "quota-window=16M", OPTIONS_WINDOW_MIN },
+	{ "quota-window=16777216", OPTIONS_WINDOW_MIN },
+	{ "quota-window=1T", 1ull << 40 },
+	{ "quota-window=64M,quota-window=off", 0 },
+	{ "quota-window=64M,quota-window=0", 0 },
+};
+
+START_TEST(quota_window)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(windows); i++) {
+		struct options o;
+
+		unit_row(windows[i].words);
+		optline_words(&o, windows[i].words);
+		ck_assert_uint_eq(o.quota_window, windows[i].bytes);
+		options_free(&o);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *words;
 	unsigned n;
 } thread_rows[] = {
 	{ "threads=0", 0 },
@@ -562,6 +588,7 @@ Suite *test_optword_suite(void)
 	tcase_add_test(words, fsync_words);
 	tcase_add_test(words, timeout);
 	tcase_add_test(words, busy_poll);
+	tcase_add_test(c, quota_window);
 	tcase_add_test(words, threads);
 	tcase_add_test(words, program_trees);
 	tcase_add_test(words, security_contexts);

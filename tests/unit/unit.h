@@ -114,6 +114,7 @@ Suite *test_strbuf_suite(void);
 Suite *test_threads_suite(void);
 Suite *test_upgrade_suite(void);
 Suite *test_upper_suite(void);
+Suite *test_windowsum_suite(void);
 Suite *test_workdir_suite(void);
 Suite *test_xattrio_suite(void);
 Suite *test_xattrs_suite(void);
