@@ -588,7 +588,7 @@ Suite *test_optword_suite(void)
 	tcase_add_test(words, fsync_words);
 	tcase_add_test(words, timeout);
 	tcase_add_test(words, busy_poll);
-	tcase_add_test(c, quota_window);
+	tcase_add_test(words, quota_window);
 	tcase_add_test(words, threads);
 	tcase_add_test(words, program_trees);
 	tcase_add_test(words, security_contexts);
