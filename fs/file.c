@@ -391,8 +391,11 @@ void file_release(struct overlay *o, uint64_t fh)
 	if (p.inode && wrote && o->gate)
 		count(o, p.inode, h->fd_lower ? -1 : h->fd - 1);
 	htable_remove(o->handles, fh);
-	if (p.inode)
-		release_mode(o, p.inode, pass);
+	if (!p.inode)
+		return;
+	release_mode(o, p.inode, pass);
+	if (itable_flags(o->inodes, p.inode) & INODE_UNLINKED)
+		gate_dying(o);
 }
 
 /* The descriptor behind a handle. */

@@ -222,6 +222,12 @@ void gate_doom(struct overlay *o, struct inode *i, bool doomed)
 	atomic_store(&o->gate->doomed, doomed);
 }
 
+void gate_dying(struct overlay *o)
+{
+	if (o->gate)
+		atomic_store(&o->gate->doomed, true);
+}
+
 /*
  * The last look at a file that was changed. Where its blocks are found only
  * when it is written back, that begins now.
@@ -449,8 +455,12 @@ int gate_look_late(struct overlay *o)
 
 void gate_late(struct overlay *o, struct inode *i)
 {
-	if (o->gate->late && !(itable_flags(o->inodes, i) & INODE_UNLINKED))
-		late_add(o, o->gate->late, i);
+	if (!o->gate->late || (itable_flags(o->inodes, i) & INODE_UNLINKED))
+		return;
+	late_add(o, o->gate->late, i);
+	/* Whoever takes its last name lets go of it after saying so. */
+	if (itable_flags(o->inodes, i) & INODE_UNLINKED)
+		late_drop(o, i);
 }
 
 void gate_leave(struct gate_pass *p)

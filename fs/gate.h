@@ -112,6 +112,8 @@ int gate_look_late(struct overlay *o);
 
 /* Its last name went, or it has one again. */
 void gate_doom(struct overlay *o, struct inode *i, bool doomed);
+/* Something without a name was closed: it is soon free, perhaps. */
+void gate_dying(struct overlay *o);
 /* The kernel has forgotten it. */
 void gate_gone(struct overlay *o, struct inode *i);
 

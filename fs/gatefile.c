@@ -207,6 +207,15 @@ void gatefile_shrunk(struct inode *i, off_t size)
 		__atomic_store_n(&i->dense, (uint64_t)size, __ATOMIC_RELAXED);
 }
 
+/* fallocate(2) was here: all blocks of the file count, wherever they are. */
+static bool is_asked_for(int fd)
+{
+	struct fsxattr x;
+
+	return ioctl(fd, FS_IOC_FSGETXATTR, &x) == 0 &&
+	       (x.fsx_xflags & FS_XFLAG_PREALLOC);
+}
+
 /*
  * XFS reserves ahead when a file grows at its end. That is not counted where it
  * can be told from the rest: where the file is full up to its end. Else what is
@@ -226,7 +235,8 @@ static int keep_from_ahead(const struct overlay *o, int fd, off_t off,
 	if (r < 0 || off + (off_t)len <= st.st_size)
 		return r;
 	end = gate_round(o, (uint64_t)st.st_size);
-	if ((uint64_t)off <= end && footprint_of(fs, &st, fd) == end)
+	if ((uint64_t)off <= end && !is_asked_for(fd) &&
+	    footprint_of(fs, &st, fd) == end)
 		return 0;
 	return fallocate(fd, FALLOC_FL_KEEP_SIZE, off, (off_t)len) < 0 ? -errno
 								       : 0;

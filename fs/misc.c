@@ -122,7 +122,9 @@ static void statfs_quota(struct overlay *o, struct statvfs *f)
 	struct ledger *l = gate_ledger(o->gate);
 	uint64_t total = f->f_blocks * f->f_frsize, bavail;
 	uint64_t bfree = f->f_bfree * f->f_frsize;
-	uint64_t files = f->f_files, ffree = f->f_ffree;
+	/* btrfs has no number of inodes: 0, and room for any. */
+	bool any = f->f_files == 0;
+	uint64_t files = f->f_files, ffree = any ? UINT64_MAX : f->f_ffree;
 	struct limit_rec r;
 
 	if (!ledger_enforces(l, LEDGER_CONTAINER))
@@ -131,6 +133,10 @@ static void statfs_quota(struct overlay *o, struct statvfs *f)
 	bavail = f->f_bavail * f->f_frsize;
 	shrink(&total, &bfree, bfree, &r.of[LIMIT_SPACE]);
 	shrink(&files, &ffree, ffree, &r.of[LIMIT_INODES]);
+	if (any && ffree == UINT64_MAX)
+		ffree = 0;
+	if (any)
+		f->f_favail = ffree;
 	f->f_blocks = total / f->f_frsize;
 	f->f_bfree = bfree / f->f_frsize;
 	f->f_bavail = (bavail < bfree ? bavail : bfree) / f->f_frsize;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
@@ -135,13 +136,40 @@ int quotafile_open(const struct overlay *o, int dir, struct quotadb **out)
 	return r;
 }
 
+/* What is there may be something that nobody meant. */
+static int check_file(const struct options *opts, int dir, char *err,
+		      size_t errlen)
+{
+	struct stat st;
+	int r = fdio_statat(dir, name_of(opts), &st);
+
+	if (name_of(opts)[0] &&
+	    (r == -ENOENT || (r == 0 && S_ISREG(st.st_mode))))
+		return 0;
+	snprintf(err, errlen, "quota=%s: %s", opts->quota,
+		 r < 0 && r != -ENOENT ? strerror(-r) : "it must name a file");
+	return r < 0 && r != -ENOENT ? r : -EINVAL;
+}
+
+static const char *reason(int r, const char *why)
+{
+	if (why[0] && r != -EPROTONOSUPPORT)
+		return why;
+	return r == -EPROTONOSUPPORT
+		       ? "it is of another version; mount with the one that "
+			 "wrote it, or move it away: its limits are lost then"
+		       : strerror(-r);
+}
+
 static int open_or_set_aside(const struct options *opts, int dir,
 			     struct quotadb **db, char *err, size_t errlen)
 {
 	char why[256] = "", aside[NAME_MAX + 1];
-	int r = quotadb_open(db, dir, name_of(opts), id_of(opts), why,
-			     sizeof(why));
+	int r = check_file(opts, dir, err, errlen);
 
+	if (r < 0)
+		return r;
+	r = quotadb_open(db, dir, name_of(opts), id_of(opts), why, sizeof(why));
 	if (r == -EUCLEAN) {
 		r = quotadb_set_aside(dir, name_of(opts), aside, sizeof(aside));
 		if (r == 0) {
@@ -155,7 +183,7 @@ static int open_or_set_aside(const struct options *opts, int dir,
 	}
 	if (r < 0)
 		snprintf(err, errlen, "quota=%s: %s", opts->quota,
-			 why[0] ? why : strerror(-r));
+			 reason(r, why));
 	return r;
 }
 
@@ -173,7 +201,7 @@ static int load(struct overlay *o, struct quotadb *db, struct ledger *l)
 		r = scan_apply(found, l);
 	if (r == 0) {
 		o->quota_scan = false;
-		if (quotadb_state(db) == QUOTADB_DIRTY)
+		if (scan_inodes(found) > 1)
 			log_info("quota: counted %llu inodes in %llu ms",
 				 (unsigned long long)scan_inodes(found),
 				 (unsigned long long)((clock_now() - began) /

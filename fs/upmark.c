@@ -34,8 +34,8 @@ int upmark_found(struct overlay *o, struct inode *i)
 		r = gate_enter(&pass, NULL, 0);
 	if (r == 0)
 		r = lowerpath_of(o, i, &path);
-	if (r < 0)
-		return r;
+	if (!path)
+		return r < 0 ? r : -ENOMEM;
 	return xattrs_private_set(fd, XATTRS_REDIRECT, path, strlen(path));
 }
 

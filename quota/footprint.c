@@ -2,6 +2,7 @@
 #include "quota/footprint.h"
 
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,7 @@
 
 #define BLOCK_DEFAULT 4096u
 #define BLOCK_MAX (16u << 20)
+#define EXTENTS 16u
 
 /* What is not here may do anything: cautious. */
 static const struct {
@@ -75,32 +77,74 @@ static bool may_be_ahead(const struct footprint_fs *fs, const struct stat *st)
 	       allocated(st) > rounded(fs, st);
 }
 
-/* O_PATH descriptors know no ioctl. */
-static int get_flags(int fd, struct fsxattr *x)
+struct some_extents {
+	struct fiemap head;
+	struct fiemap_extent extents[EXTENTS];
+};
+
+/* Bytes that are allocated from `from` on. */
+static uint64_t allocated_from(int fd, uint64_t from)
+{
+	uint64_t sum = 0;
+	bool last = false;
+
+	while (!last) {
+		struct some_extents f = {
+			.head = { .fm_start = from,
+				  .fm_length = INT64_MAX - from,
+				  .fm_extent_count = EXTENTS }
+		};
+
+		if (ioctl(fd, FS_IOC_FIEMAP, &f) < 0 ||
+		    f.head.fm_mapped_extents == 0)
+			break;
+		for (unsigned i = 0; i < f.head.fm_mapped_extents; i++) {
+			const struct fiemap_extent *e = &f.extents[i];
+			uint64_t end = e->fe_logical + e->fe_length;
+
+			sum += e->fe_logical > from ? e->fe_length : end - from;
+			last = e->fe_flags & FIEMAP_EXTENT_LAST;
+			from = end;
+		}
+	}
+	return sum;
+}
+
+/*
+ * What the filesystem has reserved behind the data, unless somebody asked for
+ * it. O_PATH descriptors know no ioctl.
+ */
+static uint64_t ahead(const struct footprint_fs *fs, const struct stat *st,
+		      int fd)
 {
 	_cleanup_close_ int again = -1;
+	struct fsxattr x = { 0 };
 
-	if (ioctl(fd, FS_IOC_FSGETXATTR, x) == 0)
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &x) < 0) {
+		if (errno != EBADF)
+			return 0;
+		again = fdio_reopen(fd, O_RDONLY | O_NONBLOCK | O_NOATIME |
+						O_NOCTTY);
+		if (again < 0 || ioctl(again, FS_IOC_FSGETXATTR, &x) < 0)
+			return 0;
+		fd = again;
+	}
+	if (x.fsx_xflags & FS_XFLAG_PREALLOC)
 		return 0;
-	if (errno != EBADF)
-		return -errno;
-	again = fdio_reopen(fd, O_RDONLY | O_NONBLOCK | O_NOATIME | O_NOCTTY);
-	if (again < 0)
-		return again;
-	return ioctl(again, FS_IOC_FSGETXATTR, x) < 0 ? -errno : 0;
+	return allocated_from(fd, rounded(fs, st));
 }
 
 uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st,
 		      int fd)
 {
-	struct fsxattr x = { 0 };
+	uint64_t all = allocated(st), reserved;
 
 	if (!footprint_counts(st))
 		return 0;
-	if (!may_be_ahead(fs, st) || get_flags(fd, &x) < 0 ||
-	    (x.fsx_xflags & FS_XFLAG_PREALLOC))
-		return allocated(st);
-	return rounded(fs, st);
+	if (!may_be_ahead(fs, st))
+		return all;
+	reserved = ahead(fs, st, fd);
+	return reserved < all ? all - reserved : 0;
 }
 
 uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st,

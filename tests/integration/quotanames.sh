@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# quotanames - limits on inodes, and on what names, copies up, attributes and
-# owners take: at the level of the container, a user, a group.
+# quotanames - limits on inodes, and on what names and copies up take: at the
+# level of the container, a user, a group.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_limits.sh
@@ -131,6 +131,36 @@ link_at() {
 t_hard_links() {
 	qmnt
 	each_level link_at
+}
+
+one_inode_less() {
+	usage_of user 1001
+	[ "$INODES" -lt "$HARD" ]
+}
+
+# Two names below are one file above.
+t_hard_links_from_below() {
+	mkdir "$L/low"
+	fill_random "$L/low/a" 65536
+	ln "$L/low/a" "$L/low/b"
+	ln "$L/low/a" "$L/low/c"
+	chown -R 1001:2002 "$L/low"
+	qmnt
+	about_user
+	give space $((65536 + $(slack 2)))
+	give inodes 2
+	as_owner "$VT" write "$M/low/a" 0 TEXT
+	as_owner "$VT" write "$M/low/b" 4 TEXT
+	as_owner chmod 600 "$M/low/c"
+	usage_of user 1001
+	assert_eq "$HARD" "$INODES" "inodes: the folder and the file"
+	no_drift
+	as_owner rm "$M/low/a" "$M/low/b"
+	no_drift
+	assert_eq TEXTTEXT "$(head -c 8 "$M/low/c")"
+	as_owner rm "$M/low/c"
+	until_ok 10 one_inode_less
+	no_drift
 }
 
 # ---- removing --------------------------------------------------------------
@@ -404,169 +434,6 @@ t_reference_files() {
 	qmnt
 	chown 1001:2002 "$M/low"
 	each_level reference_at
-}
-
-# ---- owners ----------------------------------------------------------------
-
-# chown moves the charge of one to another.
-t_chown() {
-	qmnt
-	"$VT" fill "$H/f" 262144
-	usage_of user 1001
-	about_user
-	give space 262143
-	assert_errno EDQUOT chown 1001 "$H/f"
-	assert_stat %u 0 "$H/f"
-	give space $((262144 + $(slack 1)))
-	chown 1001 "$H/f"
-	usage_of user 1001
-	assert_le "$SPACE" "$HARD" "usage"
-	assert_eq 2 "$INODES" "inodes"
-	no_drift
-	give inodes 0
-	"$VT" fill "$H/g" 0
-	assert_errno EDQUOT chown 1001 "$H/g"
-	assert_errno EDQUOT chown 1001:2002 "$H/g"
-	assert_stat %u:%g 0:0 "$H/g"
-	chown 0 "$H/f"
-	chown 1001 "$H/g"
-	no_drift
-}
-
-t_chgrp() {
-	qmnt
-	"$VT" fill "$H/f" 262144
-	about group:2002:EDQUOT
-	give space 262143
-	assert_errno EDQUOT chgrp 2002 "$H/f"
-	assert_errno EDQUOT chown 5:2002 "$H/f"
-	assert_stat %u:%g 0:0 "$H/f"
-	give space $((262144 + $(slack 1)))
-	chgrp 2002 "$H/f"
-	usage_of group 2002
-	assert_le "$SPACE" "$HARD" "usage"
-	no_drift
-	chgrp 7 "$H/f"
-	usage_of group 7
-	assert_le 262144 "$SPACE" "usage of the other group"
-	no_drift
-}
-
-# The container's own limit is not asked: it has as much as before.
-t_chown_in_a_full_container() {
-	qmnt
-	"$VT" fill "$H/f" 65536
-	about container:0:ENOSPC
-	give space 0
-	give inodes 0
-	chown 1001:2002 "$H/f"
-	no_drift
-}
-
-t_chown_by_many() {
-	local i pids=() n=0
-
-	qmnt
-	about_user
-	for i in 1 2 3 4 5 6 7 8; do
-		"$VT" fill "$H/f$i" 65536
-	done
-	sync -f "$UP"
-	no_drift
-	give space $((3 * 65536 + 4096))
-	watch_usage space
-	for i in 1 2 3 4 5 6 7 8; do
-		chown 1001 "$H/f$i" 2>"$D/chown.$i" &
-		pids+=($!)
-	done
-	for i in "${!pids[@]}"; do
-		if wait "${pids[$i]}"; then
-			n=$((n + 1))
-		else
-			grep -q "quota exceeded" "$D/chown.$((i + 1))"
-		fi
-	done
-	unwatch
-	assert_eq 3 "$n" "files that could go to the user"
-	no_drift
-}
-
-# What is made in a setgid folder is its group's.
-t_setgid_folder() {
-	qmnt
-	mkdir -m 2777 "$M/shared"
-	chgrp 2003 "$M/shared"
-	chmod 2777 "$M/shared"
-	about group:2003:EDQUOT
-	give inodes 2
-	as_owner touch "$M/shared/a"
-	as_owner mkdir "$M/shared/d"
-	owner_refused EDQUOT touch "$M/shared/b"
-	owner_refused EDQUOT mkdir "$M/shared/b"
-	owner_refused EDQUOT "$VT" tmpfile "$M/shared" text
-	assert_absent "$M/shared/b"
-	assert_stat %g 2003 "$M/shared/d"
-	no_drift
-	no_limit
-	give space 65536
-	grow write wronly 4K 1M 1 "$M/shared/a"
-	all_ended EDQUOT
-	assert_le "$(accepted)" 65536 "accepted"
-	is_readable
-	no_drift
-}
-
-# ---- attributes ------------------------------------------------------------
-
-# Where attributes may take blocks they are asked for.
-xattr_at() {
-	local i
-
-	as_owner mkdir "$H/x-$KIND"
-	for ((i = 0; i < 40; i++)); do
-		as_owner touch "$H/x-$KIND/0-$i"
-	done
-	give space 40960
-	watch_usage space
-	make_until xattr "$H/x-$KIND" 40 1
-	unwatch
-	usage_of "$KIND" "$ID"
-	assert_le "$SPACE" "$HARD" "usage"
-	if is_on btrfs || is_on tmpfs; then
-		all_ended ok
-	else
-		all_ended "$WANT"
-		assert_le "$(accepted)" 10 "attributes"
-	fi
-}
-
-t_xattrs() {
-	qmnt
-	touch "$H/probe"
-	setfattr -n user.probe -v 1 "$H/probe" || skip "no user attributes below"
-	each_level xattr_at
-}
-
-acl_at() {
-	local f=$H/acl-$KIND
-
-	as_owner touch "$f" "$f-2"
-	give space 0
-	if ! as_owner setfacl -m u:7:r "$f" 2>"$D/acl"; then
-		grep -q "$("$VT" strerror "$WANT")" "$D/acl"
-		give space 4096
-		as_owner setfacl -m u:7:r "$f"
-	fi
-	getfacl -n "$f" >"$D/acl"
-	grep -q user:7:r-- "$D/acl"
-	usage_of "$KIND" "$ID"
-	assert_le "$SPACE" "$HARD" "usage"
-}
-
-t_acls() {
-	need setfacl
-	qmnt
-	each_level acl_at
 }
 
 run_all

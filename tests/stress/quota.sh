@@ -7,7 +7,7 @@
 # the time, after an unmount, after the death of everything.
 #
 #	QUOTA_FS="ext4 xfs btrfs tmpfs"	host filesystems, on loop images
-#	OPS=20000	operations of each load
+#	OPS=8000	operations of each load
 #	PROCESSES=4
 #	KILL_MS=100	between two kills; 0: none
 #	SEED=		of the load; random by default
@@ -16,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
 QUOTA_FS=${QUOTA_FS:-ext4 xfs btrfs tmpfs}
-OPS=${OPS:-20000}
+OPS=${OPS:-8000}
 PROCESSES=${PROCESSES:-4}
 KILL_MS=${KILL_MS:-100}
 SEED=${SEED:-$RANDOM}
