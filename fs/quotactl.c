@@ -25,6 +25,7 @@
  * wake-ups.
  */
 #define SAVE_MS 5000
+#define PATIENCE_MS 10000 /* with who asks, on a busy machine */
 #define STACK_BYTES (256 * 1024)
 
 struct quotactl {
@@ -110,7 +111,7 @@ static void answer(struct quotactl *q)
 				 .changed = changed,
 				 .ctx = q };
 	char line[CONTROL_LINE];
-	int fd = control_accept(q->state->fd_quota, line);
+	int fd = control_accept(q->state->fd_quota, PATIENCE_MS, line);
 	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!out) {
