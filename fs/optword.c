@@ -348,15 +348,21 @@ static int take_threaded(struct optword_state *p, const struct word *w,
 	return bad_value(p, rc, w, value, NULL);
 }
 
+static int either(const char *value, const char *yes, const char *no, bool *to)
+{
+	if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
+		return -EINVAL;
+	*to = !strcmp(value, yes);
+	return 0;
+}
+
 static int take_quota_check(struct optword_state *p, const struct word *w,
 			    const char *value)
 {
-	bool later = !strcmp(value, "background");
-
-	if (!later && strcmp(value, "before") != 0)
-		return bad_value(p, -EINVAL, w, value, NULL);
-	p->o.quota_background = later;
-	return 0;
+	return bad_value(p,
+			 either(value, "background", "before",
+				&p->o.quota_background),
+			 w, value, NULL);
 }
 
 static int take_quota_window(struct optword_state *p, const struct word *w,
@@ -376,23 +382,15 @@ static int take_quota_window(struct optword_state *p, const struct word *w,
 static int take_quota_enforce(struct optword_state *p, const struct word *w,
 			      const char *value)
 {
-	bool host = !strcmp(value, "host");
-
-	if (!host && strcmp(value, "daemon") != 0)
-		return bad_value(p, -EINVAL, w, value, NULL);
-	p->o.quota_host = host;
-	return 0;
+	return bad_value(p, either(value, "host", "daemon", &p->o.quota_host),
+			 w, value, NULL);
 }
 
 static int take_xattr_permissions(struct optword_state *p, const struct word *w,
 				  const char *value)
 {
-	bool two = !strcmp(value, "2");
-
-	if (!two && strcmp(value, "0") != 0)
-		return bad_value(p, -EINVAL, w, value, NULL);
-	p->o.xattr_permissions = two;
-	return 0;
+	return bad_value(p, either(value, "2", "0", &p->o.xattr_permissions), w,
+			 value, NULL);
 }
 
 /* As mount(8): who may mount it is not trusted, unless a later word says so. */
