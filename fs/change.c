@@ -106,7 +106,7 @@ static int ask_owner(struct gate_pass *p, struct inode *i, int fd,
 		to.uid = ids_uid_in(&o->ids, c->new_uid);
 	if (c->gid)
 		to.gid = ids_gid_in(&o->ids, c->new_gid);
-	return charge_may_move(gate_ledger(o->gate), now.owner, to, now.space);
+	return gate_may_move(o, now.owner, to, now.space);
 }
 
 static int change_owner_and_mode(struct overlay *o, struct inode *i, int fd,

@@ -107,7 +107,7 @@ static int read_line(int fd, char *line)
 	return -EMSGSIZE;
 }
 
-int control_accept(int listener, char *line)
+int control_accept(int listener, unsigned ms, char *line)
 {
 	_cleanup_close_ int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	struct ucred who;
@@ -120,7 +120,7 @@ int control_accept(int listener, char *line)
 		return -errno;
 	if (who.uid != 0 && who.uid != geteuid())
 		return -EPERM;
-	patience(fd, 200);
+	patience(fd, ms);
 	r = read_line(fd, line);
 	return r < 0 ? r : TAKE_FD(fd);
 }

@@ -33,10 +33,10 @@ void control_unlink(dev_t dev, const char *role, uint64_t ino);
 
 /*
  * A connection with its request in line[CONTROL_LINE], without the newline.
- * Waits for a fifth of a second at most. The descriptor to answer by, or
+ * Waits for `ms` at most. The descriptor to answer by, or
  * -errno.
  */
-int control_accept(int listener, char *line);
+int control_accept(int listener, unsigned ms, char *line);
 /* Answer; the connection is over, closing it is the caller's. */
 void control_answer(int fd, const char *answer);
 

@@ -222,7 +222,13 @@ static int enter(struct overlay *o, struct inode *i, int flags,
 {
 	struct file_opened res = { .fh = 0 };
 	struct handle h = { .flags = (uint32_t)flags };
-	int r = enter_mode(o, i, w, &res);
+	GATE_PASS(pass, o);
+	int r;
+
+	/* Not while somebody counts what is there. */
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		gate_enter(&pass, NULL, 0);
+	r = enter_mode(o, i, w, &res);
 
 	if (r < 0) {
 		if (w->fd >= 0)
@@ -381,6 +387,7 @@ void file_release(struct overlay *o, uint64_t fh)
 {
 	struct handle *h = htable_get(o->handles, fh);
 	OVERLAY_PIN(p, o);
+	GATE_PASS(gate, o);
 	bool pass, wrote;
 
 	if (!h)
@@ -388,6 +395,9 @@ void file_release(struct overlay *o, uint64_t fh)
 	pass = h->pass;
 	wrote = (h->flags & O_ACCMODE) != O_RDONLY;
 	p.inode = itable_get(o->inodes, h->nodeid);
+	/* Not while somebody counts what is there. */
+	if (wrote)
+		gate_enter(&gate, NULL, 0);
 	if (p.inode && wrote && o->gate)
 		count(o, p.inode, h->fd_lower ? -1 : h->fd - 1);
 	htable_remove(o->handles, fh);

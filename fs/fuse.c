@@ -15,6 +15,8 @@
 #include "fs/fusefile.h"
 #include "fs/fusereq.h"
 #include "fs/fusewire.h"
+#include "fs/gate.h"
+#include "fs/hostlimit.h"
 #include "fs/itablecount.h"
 #include "fs/itablerecover.h"
 #include "fs/link.h"
@@ -106,14 +108,15 @@ static void make(fuse_req_t req, fuse_ino_t parent, const char *name,
 		 const struct create_spec *spec)
 {
 	struct create_result res = { .inode = NULL };
+	struct overlay *o = fusereq_overlay(req);
 	int r;
 	FUSEREQ_PIN(dir, req, parent)
 
-	r = create(fusereq_overlay(req), dir.inode, name, spec, &res);
+	r = HOSTLIMIT_TRY(o, create(o, dir.inode, name, spec, &res));
 	if (r < 0) {
 		fusereq_err(req, r);
 	} else {
-		OVERLAY_PIN(p, fusereq_overlay(req));
+		OVERLAY_PIN(p, o);
 
 		p.inode = res.inode;
 		fusereq_entry(req, res.inode, &res.st);
@@ -149,32 +152,37 @@ static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent,
 		    const char *name)
 {
+	struct overlay *o = fusereq_overlay(req);
 	struct stat st;
 	int r;
 	FUSEREQ_PIN(p, req, ino)
 	FUSEREQ_PIN(dir, req, parent)
 
-	r = link_name(fusereq_overlay(req), p.inode, dir.inode, name, &st);
+	r = HOSTLIMIT_TRY(o, link_name(o, p.inode, dir.inode, name, &st));
 	if (r < 0)
 		fusereq_err(req, r);
 	else
 		fusereq_entry(req, p.inode, &st);
 }
 
-static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+static void remove_from(fuse_req_t req, fuse_ino_t parent, const char *name,
+			bool is_dir)
 {
+	struct overlay *o = fusereq_overlay(req);
 	FUSEREQ_PIN(dir, req, parent)
 
-	fusereq_err(req,
-		    remove_name(fusereq_overlay(req), dir.inode, name, false));
+	fusereq_err(req, HOSTLIMIT_FORCE(o, remove_name(o, dir.inode, name,
+							is_dir)));
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_from(req, parent, name, false);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	FUSEREQ_PIN(dir, req, parent)
-
-	fusereq_err(req,
-		    remove_name(fusereq_overlay(req), dir.inode, name, true));
+	remove_from(req, parent, name, true);
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
@@ -183,12 +191,13 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	struct rename_spec spec = { .from = name,
 				    .to = newname,
 				    .flags = flags };
+	struct overlay *o = fusereq_overlay(req);
 	FUSEREQ_PIN(from, req, parent)
 	FUSEREQ_PIN(to, req, newparent)
 
 	spec.from_dir = from.inode;
 	spec.to_dir = to.inode;
-	fusereq_err(req, rename_name(fusereq_overlay(req), &spec));
+	fusereq_err(req, HOSTLIMIT_FORCE(o, rename_name(o, &spec)));
 }
 
 static const struct fuse_lowlevel_ops ops = {
@@ -326,6 +335,7 @@ static void process(struct fuse_server *s, void *request, size_t len, int fd)
 	struct fuse_buf buf = { .mem = request, .size = len };
 
 	answer_fd = fd;
+	gate_say_nothing();
 	fusereq_acl_kills_sgid = acl_kills_sgid(request, len);
 	fuse_session_process_buf(s->se, &buf);
 }

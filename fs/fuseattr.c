@@ -7,6 +7,7 @@
 #include "fs/change.h"
 #include "fs/base/cleanup.h"
 #include "fs/exattr.h"
+#include "fs/hostlimit.h"
 #include "fs/misc.h"
 
 void fuseattr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -71,6 +72,7 @@ void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 		.new_gid = attr->st_gid,
 		.new_size = attr->st_size,
 	};
+	struct overlay *o = fusereq_overlay(req);
 	struct stat st;
 	int r;
 	FUSEREQ_PIN(p, req, ino)
@@ -81,8 +83,8 @@ void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 			     FUSE_SET_ATTR_MTIME_NOW, &attr->st_mtim);
 	if (c.size && fi)
 		c.fh = fi->fh;
-	r = is_empty(&c) ? change_nothing(fusereq_overlay(req), p.inode, &st)
-			 : change_attr(fusereq_overlay(req), p.inode, &c, &st);
+	r = is_empty(&c) ? change_nothing(o, p.inode, &st)
+			 : HOSTLIMIT_TRY(o, change_attr(o, p.inode, &c, &st));
 	if (r < 0)
 		fusereq_err(req, r);
 	else
@@ -147,16 +149,18 @@ void fuseattr_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		.flags = flags,
 		.kill_sgid = fusereq_acl_kills_sgid,
 	};
+	struct overlay *o = fusereq_overlay(req);
 	FUSEREQ_PIN(p, req, ino)
 
-	fusereq_err(req, exattr_set(fusereq_overlay(req), p.inode, name, &v));
+	fusereq_err(req, HOSTLIMIT_TRY(o, exattr_set(o, p.inode, name, &v)));
 }
 
 void fuseattr_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
+	struct overlay *o = fusereq_overlay(req);
 	FUSEREQ_PIN(p, req, ino)
 
-	fusereq_err(req, exattr_remove(fusereq_overlay(req), p.inode, name));
+	fusereq_err(req, HOSTLIMIT_FORCE(o, exattr_remove(o, p.inode, name)));
 }
 
 void fuseattr_statfs(fuse_req_t req, fuse_ino_t ino)

@@ -5,6 +5,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/create.h"
 #include "fs/file.h"
+#include "fs/hostlimit.h"
 #include "fs/itablecount.h"
 #include "fs/misc.h"
 
@@ -24,7 +25,8 @@ void fusefile_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int r;
 	FUSEREQ_PIN(p, req, ino)
 
-	r = file_open(o, p.inode, fi->flags, fi->kill_suidgid, &f);
+	r = HOSTLIMIT_TRY(o, file_open(o, p.inode, fi->flags, fi->kill_suidgid,
+				       &f));
 	if (r < 0) {
 		fusereq_err(req, r);
 		return;
@@ -63,12 +65,13 @@ void fusefile_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 		     mode_t mode, struct fuse_file_info *fi)
 {
 	struct create_spec spec = fusereq_spec(req, S_IFREG | (mode & 07777));
+	struct overlay *o = fusereq_overlay(req);
 	struct create_result res;
 	int r;
 	FUSEREQ_PIN(dir, req, parent)
 
 	spec.open = true;
-	r = create(fusereq_overlay(req), dir.inode, name, &spec, &res);
+	r = HOSTLIMIT_TRY(o, create(o, dir.inode, name, &spec, &res));
 	if (r < 0)
 		fusereq_err(req, r);
 	else
@@ -79,12 +82,13 @@ void fusefile_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 		      struct fuse_file_info *fi)
 {
 	struct create_spec spec = fusereq_spec(req, S_IFREG | (mode & 07777));
+	struct overlay *o = fusereq_overlay(req);
 	struct create_result res;
 	int r;
 	FUSEREQ_PIN(dir, req, parent)
 
 	spec.open = true;
-	r = create_unnamed(fusereq_overlay(req), dir.inode, &spec, &res);
+	r = HOSTLIMIT_TRY(o, create_unnamed(o, dir.inode, &spec, &res));
 	if (r < 0)
 		fusereq_err(req, r);
 	else

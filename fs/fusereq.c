@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/fusereq.h"
+
+#include "fs/hostlimit.h"
 #include "fs/itablecount.h"
 
 _Thread_local bool fusereq_acl_kills_sgid;
@@ -16,7 +18,7 @@ struct overlay *fusereq_overlay(fuse_req_t req)
 
 void fusereq_err(fuse_req_t req, int r)
 {
-	fuse_reply_err(req, -r);
+	fuse_reply_err(req, -hostlimit_error(fusereq_overlay(req), r));
 }
 
 double fusereq_ttl(fuse_req_t req, struct inode *i)

@@ -39,10 +39,13 @@ struct gate {
 	struct lock stripes[STRIPES];
 	struct late *late;   /* NULL: nothing is late here */
 	_Atomic bool doomed; /* something was removed lately */
+	_Atomic bool host;   /* keeps the container's limit on space */
 };
 
 /* How deep this thread is inside; whether it is refused nothing. */
 static __thread unsigned depth, forced;
+/* What it was refused with here. */
+static __thread int said;
 
 /* Making. */
 
@@ -319,8 +322,39 @@ bool gate_is_limited(struct overlay *o, struct inode *i)
 {
 	struct charge_owner owner;
 
-	return gate_owner(o, i, &owner) &&
-	       charge_is_limited(o->gate->ledger, owner);
+	if (!gate_owner(o, i, &owner))
+		return false;
+	if (atomic_load(&o->gate->host))
+		return charge_is_limited_inside(o->gate->ledger, owner);
+	return charge_is_limited(o->gate->ledger, owner);
+}
+
+void gate_host_keeps_space(struct gate *g, bool does)
+{
+	atomic_store(&g->host, does);
+}
+
+/* What is refused, on its way out. */
+static int refused(int r)
+{
+	said = r;
+	return r;
+}
+
+int gate_said(void)
+{
+	return said;
+}
+
+void gate_say_nothing(void)
+{
+	said = 0;
+}
+
+int gate_may_move(const struct overlay *o, struct charge_owner from,
+		  struct charge_owner to, uint64_t space)
+{
+	return refused(charge_may_move(o->gate->ledger, from, to, space));
 }
 
 uint64_t gate_round(const struct overlay *o, uint64_t bytes)
@@ -414,7 +448,7 @@ int gate_refuse(struct gate_pass *p, const struct charge_want *want)
 {
 	int r = charge_reserve(p->o->gate->ledger, want, 1, &p->hold);
 
-	return r < 0 ? r : -ENOSPC;
+	return refused(r < 0 ? r : -ENOSPC);
 }
 
 int gate_enter_quickly(struct gate_pass *p, const struct charge_want *want,
@@ -446,7 +480,7 @@ int gate_enter(struct gate_pass *p, const struct charge_want *want, unsigned n)
 	while (r < 0 && gate_wait(p, &tries));
 	if (r < 0)
 		go_out(p);
-	return r;
+	return refused(r);
 }
 
 int gate_enter_alone(struct gate_pass *p)

@@ -131,6 +131,19 @@ void gate_recover(struct overlay *o);
 bool gate_owner(struct overlay *o, struct inode *i, struct charge_owner *out);
 /* May it only be written through us? Its row is known. */
 bool gate_is_limited(struct overlay *o, struct inode *i);
+/*
+ * Does the host's filesystem keep the container's limit on space? Then that
+ * alone makes nobody write through us.
+ */
+void gate_host_keeps_space(struct gate *g, bool does);
+/* With what was this thread refused here, last? 0: it was not. */
+int gate_said(void);
+/* It was not: a new request begins. */
+void gate_say_nothing(void);
+
+/* charge_may_move() of this gate. */
+int gate_may_move(const struct overlay *o, struct charge_owner from,
+		  struct charge_owner to, uint64_t space);
 
 /* Whole allocation units. */
 uint64_t gate_round(const struct overlay *o, uint64_t bytes);

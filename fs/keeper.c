@@ -31,6 +31,7 @@
  */
 #define PAUSE_AFTER 3 /* deaths in vain that cost no pause */
 #define PAUSE_MAX_MS 1000
+#define PATIENCE_MS 200 /* with who asks: nobody else is served */
 #define SPAWN_TRIES 600 /* a minute */
 
 struct keeper {
@@ -311,7 +312,7 @@ static int on_control(struct keeper *k)
 {
 	struct state *s = k->cfg->worker.state;
 	char line[CONTROL_LINE];
-	int fd = control_accept(s->fd_control, line);
+	int fd = control_accept(s->fd_control, PATIENCE_MS, line);
 
 	if (fd < 0)
 		return KEEP_ON;

@@ -34,11 +34,34 @@ static const struct ioctl_known *ioctl_find(unsigned cmd)
 	return NULL;
 }
 
+/*
+ * Projects are the host's, which may have a limit on this one: who is inside
+ * changes neither a file's nor that it is inherited.
+ */
+static int keep_project(int fd, unsigned cmd, void *arg)
+{
+	struct fsxattr now, *x = arg;
+	int flags, *f = arg;
+
+	if (cmd == FS_IOC_SETFLAGS) {
+		if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+			return -errno;
+		*f = (*f & ~FS_PROJINHERIT_FL) | (flags & FS_PROJINHERIT_FL);
+		return 0;
+	}
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &now) < 0)
+		return -errno;
+	x->fsx_projid = now.fsx_projid;
+	x->fsx_xflags = (x->fsx_xflags & ~FS_XFLAG_PROJINHERIT) |
+			(now.fsx_xflags & FS_XFLAG_PROJINHERIT);
+	return 0;
+}
+
 int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
 {
 	const struct ioctl_known *k = ioctl_find(c->cmd);
 	_cleanup_close_ int fd = -1;
-	char arg[sizeof(struct fsxattr) + sizeof(long)] = { 0 };
+	_Alignas(8) char arg[sizeof(struct fsxattr) + sizeof(long)] = { 0 };
 	struct itable_view v;
 	int r;
 
@@ -64,6 +87,9 @@ int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
 		return fd;
 	if (k->write)
 		change_not_plain(o, i);
+	r = o->gate && k->write ? keep_project(fd, c->cmd, arg) : 0;
+	if (r < 0)
+		return r;
 	if (ioctl(fd, c->cmd, arg) < 0)
 		return -errno;
 	if (!k->write)

@@ -263,6 +263,10 @@ static int finish(struct line *l)
 			"upperdir=%s without workdir: add workdir=DIR, an "
 			"empty directory on the filesystem of upperdir",
 			o->upper);
+	if (o->quota_host && !o->quota)
+		return optword_fail(&l->words,
+				    "quota-enforce=host without quota: say "
+				    "where limits are kept with quota=FILE");
 	if (l->words.squash_root && o->squash_uid == OPTIONS_NOID)
 		o->squash_uid = 0;
 	if (l->words.squash_root && o->squash_gid == OPTIONS_NOID)
@@ -370,6 +374,9 @@ const char *options_usage(void)
 	       "  workdir=DIR            with upperdir, on its filesystem\n"
 	       "  quota=FILE             with upperdir: limits and usage, kept\n"
 	       "                         in FILE (made if missing)\n"
+	       "  quota-enforce=daemon|host  who keeps the limit on all space:\n"
+	       "                         the host's filesystem lets the kernel\n"
+	       "                         write\n"
 	       "  quota-check=before|background  count what is there, if need\n"
 	       "                         be, before the mount, or after\n"
 	       "  quota-window=SIZE      trust it: no asking before each write\n"

@@ -90,6 +90,7 @@ struct options {
 	unsigned crash_limit;  /* deaths in a row without an answer */
 	uint64_t quota_window; /* bytes; 0: none */
 	bool quota_background; /* count after the mount, not before */
+	bool quota_host;       /* quota-enforce=host: the container's space */
 	bool readonly;	       /* ro, or no upperdir */
 	bool noacl, noxattrs;
 	bool suid, dev, exec; /* all true by default; nosuid nodev noexec */

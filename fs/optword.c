@@ -373,6 +373,17 @@ static int take_quota_window(struct optword_state *p, const struct word *w,
 	return bad_value(p, rc, w, value, NULL);
 }
 
+static int take_quota_enforce(struct optword_state *p, const struct word *w,
+			      const char *value)
+{
+	bool host = !strcmp(value, "host");
+
+	if (!host && strcmp(value, "daemon") != 0)
+		return bad_value(p, -EINVAL, w, value, NULL);
+	p->o.quota_host = host;
+	return 0;
+}
+
 static int take_xattr_permissions(struct optword_state *p, const struct word *w,
 				  const char *value)
 {
@@ -428,6 +439,7 @@ static const struct word words[] = {
 	{ "workdir", NEEDED, take_text, AT(o.work), "DIR" },
 	{ "quota", NEEDED, take_text, AT(o.quota), "FILE" },
 	{ "quota-id", NEEDED, take_text, AT(o.quota_id), "NAME" },
+	{ "quota-enforce", NEEDED, take_quota_enforce, 0, "daemon or =host" },
 	{ "quota-check", NEEDED, take_quota_check, 0, "before or =background" },
 	{ "quota-window", NEEDED, take_quota_window, 0, "SIZE (256M) or =off" },
 	{ "mountpoint", NEEDED, take_text, AT(mountpoint), "DIR" },

@@ -41,6 +41,7 @@ struct htable;
 struct backing;
 struct gate;
 struct window;
+struct hostlimit;
 
 struct overlay {
 	struct itable *inodes;
@@ -50,6 +51,7 @@ struct overlay {
 	struct dirsnap_cache *listings;
 	struct gate *gate;		      /* NULL: no quota */
 	struct window *window;		      /* NULL: none */
+	struct hostlimit *hostlimit;	      /* NULL: the gate alone */
 	int quota_lock;			      /* the file, locked */
 	int quota_dir;			      /* where its file is */
 	bool quota_scan;		      /* usage is to be counted */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/quotactl.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include "fs/base/log.h"
 #include "fs/control.h"
 #include "fs/gate.h"
+#include "fs/hostlimit.h"
 #include "fs/quotafile.h"
 #include "fs/window.h"
 #include "quota/command.h"
@@ -23,6 +25,7 @@
  * wake-ups.
  */
 #define SAVE_MS 5000
+#define PATIENCE_MS 10000 /* with who asks, on a busy machine */
 #define STACK_BYTES (256 * 1024)
 
 struct quotactl {
@@ -30,7 +33,8 @@ struct quotactl {
 	struct state *state;
 	struct quotadb *db;
 	pthread_t thread;
-	int bell; /* an eventfd: the ledger changed, or it is over */
+	int bell;	   /* an eventfd: the ledger changed, or it is over */
+	uint64_t host_due; /* when hostlimit_update() must be called; 0: never */
 	_Atomic bool over;
 };
 
@@ -73,8 +77,18 @@ static int save(struct quotactl *q, bool clean)
 	return r;
 }
 
+/* What the host is to keep may be another limit now. */
+static void tell_host(struct quotactl *q)
+{
+	int64_t again = hostlimit_update(q->o);
+
+	q->host_due = again < 0 ? 0
+				: clock_now() + ((uint64_t)again + 1) * CLOCK_S;
+}
+
 static int changed(void *ctx)
 {
+	tell_host(ctx);
 	return save(ctx, false);
 }
 
@@ -97,7 +111,7 @@ static void answer(struct quotactl *q)
 				 .changed = changed,
 				 .ctx = q };
 	char line[CONTROL_LINE];
-	int fd = control_accept(q->state->fd_quota, line);
+	int fd = control_accept(q->state->fd_quota, PATIENCE_MS, line);
 	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!out) {
@@ -124,14 +138,21 @@ static void count_in_background(struct quotactl *q)
 		log_info("quota: counted %lld inodes", (long long)n);
 }
 
-/* Milliseconds until the first of two times, of which 0 is never. */
-static int until(uint64_t now, uint64_t a, uint64_t b)
+/* The first of two times, of which 0 is never. */
+static uint64_t first_of(uint64_t a, uint64_t b)
 {
-	uint64_t first = !a || (b && b < a) ? b : a;
+	return !a || (b && b < a) ? b : a;
+}
 
-	if (!first)
+/* Milliseconds until a time, of which 0 is never. */
+static int until(uint64_t now, uint64_t then)
+{
+	uint64_t ms;
+
+	if (!then)
 		return -1;
-	return first <= now ? 0 : (int)((first - now) / CLOCK_MS) + 1;
+	ms = then > now ? (then - now) / CLOCK_MS + 1 : 0;
+	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 static void *serve(void *arg)
@@ -146,6 +167,8 @@ static void *serve(void *arg)
 	while (!atomic_load(&q->over)) {
 		uint64_t now = clock_now();
 
+		if (q->host_due && q->host_due <= now)
+			tell_host(q);
 		if (look && look <= now) {
 			pause = gate_look_late(q->o);
 			look = pause < 0 ? 0 : now + (uint64_t)pause * CLOCK_MS;
@@ -154,8 +177,11 @@ static void *serve(void *arg)
 			due = 0;
 			ledger_arm(gate_ledger(q->o->gate));
 			save(q, false);
+			tell_host(q);
 		}
-		if (poll(p, ARRAY_SIZE(p), until(now, due, look)) <= 0)
+		if (poll(p, ARRAY_SIZE(p),
+			 until(now, first_of(first_of(due, look),
+					     q->host_due))) <= 0)
 			continue;
 		if (p[1].revents && read(q->bell, &n, sizeof(n)) > 0) {
 			due = due ? due : clock_now() + SAVE_MS * CLOCK_MS;
@@ -197,6 +223,7 @@ int quotactl_start(struct quotactl **out, struct overlay *o, struct state *s)
 	}
 	ledger_on_change(gate_ledger(o->gate), ring, q);
 	ledger_on_event(gate_ledger(o->gate), tell, q);
+	tell_host(q);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	r = -pthread_create(&q->thread, &attr, serve, q);

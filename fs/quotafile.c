@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
+#include "fs/base/u64map.h"
 #include "fs/gate.h"
 #include "fs/override.h"
 
@@ -43,34 +45,85 @@ static int open_folder(const struct options *opts)
 
 /* Counting. */
 
-static int owner_by_override(_unused_ void *ctx, int dirfd, const char *name,
-			     struct stat *st)
-{
-	_cleanup_close_ int fd = fdio_openat(dirfd, name, O_PATH, 0);
+/*
+ * What is being written by passthrough nobody can stop: the scan leaves these
+ * inodes out, and takes what they are charged with.
+ */
+struct counting {
+	struct overlay *o;
+	struct u64map skip; /* inode numbers on disk */
+	struct charge *instead;
+	size_t n, room;
+	int err;
+};
 
+static void counting_end(struct counting *c)
+{
+	u64map_free(&c->skip);
+	free(c->instead);
+}
+
+static int owner_of(void *ctx, int dirfd, const char *name, struct stat *st)
+{
+	const struct counting *c = ctx;
+	_cleanup_close_ int fd = -1;
+
+	if (c->skip.used > 0 && u64map_find(&c->skip, st->st_ino))
+		return -ENOENT;
+	if (!c->o->opts->xattr_permissions)
+		return 0;
+	fd = fdio_openat(dirfd, name, O_PATH, 0);
 	return fd < 0 ? fd : override_read(fd, st);
 }
 
-static int count(struct overlay *o, struct scan_result **out)
+static int count(struct counting *c, struct scan_result **out)
 {
 	int fds[WORKDIR_FDS], roots[2];
-	struct scan_config cfg = { .roots = roots, .n_roots = 2 };
+	struct scan_config cfg = { .roots = roots, .n_roots = 2, .ctx = c };
+	int r;
 
-	upper_fds(o->upper, fds);
+	upper_fds(c->o->upper, fds);
 	roots[0] = fds[0];
-	roots[1] = upper_indexfd(o->upper);
-	if (o->opts->xattr_permissions)
-		cfg.owner = owner_by_override;
-	return scan_run(out, &cfg);
+	roots[1] = upper_indexfd(c->o->upper);
+	if (c->o->opts->xattr_permissions || c->skip.used > 0)
+		cfg.owner = owner_of;
+	r = scan_run(out, &cfg);
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		r = scan_add(*out, c->instead[i].owner, c->instead[i].space);
+	return r;
 }
 
-/* What has changed on its own since it was last counted. */
+static int leave_out(struct counting *c, uint64_t ino, const struct charge *now)
+{
+	uint64_t *at = u64map_at(&c->skip, ino);
+
+	if (c->n == c->room) {
+		size_t room = c->room ? 2 * c->room : 64;
+		struct charge *more = realloc(c->instead, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		c->instead = more;
+		c->room = room;
+	}
+	if (!at)
+		return -ENOMEM;
+	*at = 1;
+	c->instead[c->n++] = *now;
+	return 0;
+}
+
+/* Look at what has changed on its own since it was last counted. */
 static void look_again(void *ctx, uint32_t row)
 {
-	struct overlay *o = ctx;
+	struct counting *c = ctx;
+	struct overlay *o = c->o;
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
+	struct charge now;
 	OVERLAY_PIN(p, o);
+	struct stat st;
+	bool written;
 
 	p.inode = itable_get_index(o->inodes, row);
 	if (!p.inode)
@@ -79,8 +132,16 @@ static void look_again(void *ctx, uint32_t row)
 	if (!(v.flags & INODE_UPPER))
 		return;
 	fd = attr_open_meta(o, &v, O_PATH);
-	if (fd >= 0)
-		gate_settle(o, p.inode, fd);
+	if (fd < 0)
+		return;
+	gate_settle(o, p.inode, fd);
+	lock_acquire(&p.inode->lock);
+	written = p.inode->n_pass > 0;
+	lock_release(&p.inode->lock);
+	if (written && !(v.flags & INODE_UNLINKED) && S_ISREG(v.type) &&
+	    fdio_stat(fd, &st) == 0 &&
+	    charge_row(gate_ledger(o->gate), row, &now) && c->err == 0)
+		c->err = leave_out(c, st.st_ino, &now);
 }
 
 /* Open, but without a name: the scan does not see it. */
@@ -89,30 +150,38 @@ static void add_doomed(void *ctx, const struct charge *c)
 	scan_add(ctx, c->owner, c->space);
 }
 
-void quotafile_look(struct overlay *o)
+static void look(struct counting *c)
 {
 	/* On some the blocks are known then; and it is there when we say so. */
-	if (o->opts->fsync != OPTIONS_FSYNC_NONE &&
-	    syncfs(upper_workfd(o->upper)) < 0)
+	if (c->o->opts->fsync != OPTIONS_FSYNC_NONE &&
+	    syncfs(upper_workfd(c->o->upper)) < 0)
 		log_warn("quota: %s", strerror(errno));
-	charge_each_row(gate_ledger(o->gate), look_again, o);
+	charge_each_row(gate_ledger(c->o->gate), look_again, c);
+}
+
+void quotafile_look(struct overlay *o)
+{
+	_cleanup_(counting_end) struct counting c = { .o = o };
+
+	look(&c);
 }
 
 int64_t quotafile_check(struct overlay *o, bool fix,
 			void (*fn)(void *ctx, const struct scan_drift *d),
 			void *ctx)
 {
+	_cleanup_(counting_end) struct counting c = { .o = o };
 	struct ledger *l = gate_ledger(o->gate);
 	struct scan_result *found = NULL;
 	int64_t n = 0;
 	int r;
 
 	gate_stop(o->gate);
-	quotafile_look(o);
-	r = count(o, &found);
+	look(&c);
+	r = c.err < 0 ? c.err : count(&c, &found);
 	if (r == 0) {
 		charge_each_doomed(l, add_doomed, found);
-		n = (int64_t)scan_inodes(found);
+		n = (int64_t)(scan_inodes(found) + c.n);
 		scan_compare(found, l, fn, ctx);
 		if (fix)
 			r = scan_apply(found, l);
@@ -189,6 +258,7 @@ static int open_or_set_aside(const struct options *opts, int dir,
 
 static int load(struct overlay *o, struct quotadb *db, struct ledger *l)
 {
+	_cleanup_(counting_end) struct counting c = { .o = o };
 	uint64_t began = clock_now();
 	struct scan_result *found = NULL;
 	int r = quotadb_load(db, l);
@@ -196,7 +266,7 @@ static int load(struct overlay *o, struct quotadb *db, struct ledger *l)
 	o->quota_scan = quotadb_state(db) != QUOTADB_CLEAN;
 	if (r < 0 || !o->quota_scan || o->opts->quota_background)
 		return r;
-	r = count(o, &found);
+	r = count(&c, &found);
 	if (r == 0)
 		r = scan_apply(found, l);
 	if (r == 0) {

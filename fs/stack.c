@@ -12,6 +12,7 @@
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
+#include "fs/hostlimit.h"
 #include "fs/htable.h"
 #include "fs/lookup.h"
 #include "fs/quotafile.h"
@@ -65,18 +66,36 @@ static int open_upper(struct overlay *o, const struct state *from, char *err,
 	return r;
 }
 
+/* Where the host cannot keep the limit now, the gate does: the limit holds. */
+static void open_hostlimit(struct overlay *o, int folder)
+{
+	char why[256];
+
+	if (o->opts->quota_host &&
+	    hostlimit_new(&o->hostlimit, o, folder, why, sizeof(why)) < 0)
+		log_warn("quota-enforce=host: the filesystem of '%s' cannot: "
+			 "%s; the daemon keeps the limit, writing is slower",
+			 o->opts->upper, why);
+}
+
 /* The ledger, from its file or from the one who kept it before. */
 static int open_quota(struct overlay *o, const struct state *from, char *err,
 		      size_t errlen)
 {
 	struct ledger *l;
+	int r;
 
 	if (!o->opts->quota || !o->upper)
 		return 0;
-	if (!from)
-		return quotafile_start(o, err, errlen);
-	l = ledger_new(from->quota, NULL);
-	return l ? gate_new(&o->gate, l, upper_workfd(o->upper)) : -ENOMEM;
+	if (!from) {
+		r = quotafile_start(o, err, errlen);
+	} else {
+		l = ledger_new(from->quota, NULL);
+		r = l ? gate_new(&o->gate, l, upper_workfd(o->upper)) : -ENOMEM;
+	}
+	if (r == 0)
+		open_hostlimit(o, from ? from->quota_dir : o->quota_dir);
+	return r;
 }
 
 /* Without it everything is exact, only slower. */
@@ -297,6 +316,7 @@ int stack_begin(struct overlay *o)
 {
 	int r = o->gate ? gate_begin(o->gate) : 0;
 
+	hostlimit_begin(o);
 	for (unsigned i = 1; i < o->n_layers && r == 0; i++) {
 		if (o->layers[i]->ops->begin)
 			r = o->layers[i]->ops->begin(o->layers[i]);
@@ -318,6 +338,7 @@ void stack_free(struct overlay *o)
 	}
 	window_free(o->window);
 	upper_free(o->upper);
+	hostlimit_free(o->hostlimit);
 	gate_free(o->gate);
 	backing_free(o->backing);
 	free(o);

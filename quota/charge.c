@@ -120,12 +120,13 @@ uint64_t charge_room(struct ledger *l, struct charge_owner owner, int *err)
 	return room;
 }
 
-bool charge_is_limited(struct ledger *l, struct charge_owner owner)
+static bool is_limited(struct ledger *l, struct charge_owner owner,
+		       enum ledger_kind from)
 {
 	bool limited = false;
 
 	lock_acquire(&l->lock);
-	for (int k = 0; k < LEDGER_KINDS && !limited; k++) {
+	for (int k = (int)from; k < LEDGER_KINDS && !limited; k++) {
 		enum ledger_kind kind = (enum ledger_kind)k;
 		const struct ledgerpriv_rec *rec = NULL;
 
@@ -135,6 +136,16 @@ bool charge_is_limited(struct ledger *l, struct charge_owner owner)
 	}
 	lock_release(&l->lock);
 	return limited;
+}
+
+bool charge_is_limited(struct ledger *l, struct charge_owner owner)
+{
+	return is_limited(l, owner, LEDGER_CONTAINER);
+}
+
+bool charge_is_limited_inside(struct ledger *l, struct charge_owner owner)
+{
+	return is_limited(l, owner, LEDGER_USER);
 }
 
 int charge_may_move(struct ledger *l, struct charge_owner from,

@@ -59,6 +59,8 @@ uint64_t charge_room(struct ledger *l, struct charge_owner owner, int *err);
 
 /* Does any limit on space apply to this owner? */
 bool charge_is_limited(struct ledger *l, struct charge_owner owner);
+/* One of a user or a group? The container's is the host's business. */
+bool charge_is_limited_inside(struct ledger *l, struct charge_owner owner);
 
 /*
  * A file that takes `space` goes from one owner to another: would the new one

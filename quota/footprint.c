@@ -15,6 +15,7 @@
 #define BLOCK_DEFAULT 4096u
 #define BLOCK_MAX (16u << 20)
 #define EXTENTS 16u
+#define LOOKS 8
 
 /* What is not here may do anything: cautious. */
 static const struct {
@@ -138,13 +139,20 @@ uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st,
 		      int fd)
 {
 	uint64_t all = allocated(st), reserved;
+	struct stat now = *st;
 
 	if (!footprint_counts(st))
 		return 0;
-	if (!may_be_ahead(fs, st))
-		return all;
-	reserved = ahead(fs, st, fd);
-	return reserved < all ? all - reserved : 0;
+	/* It may be given back between two looks: until they agree. */
+	for (int tries = 0; tries < LOOKS; tries++) {
+		if (!may_be_ahead(fs, &now))
+			return allocated(&now);
+		all = allocated(&now);
+		reserved = ahead(fs, &now, fd);
+		if (fdio_stat(fd, &now) < 0 || allocated(&now) == all)
+			return reserved < all ? all - reserved : 0;
+	}
+	return all;
 }
 
 uint64_t footprint_grown(const struct footprint_fs *fs, const struct stat *st,

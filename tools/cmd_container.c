@@ -108,6 +108,27 @@ static int plan_quota(struct conf *conf, const char *const words[2],
 	return r;
 }
 
+static int parse_enforce(const char *word, enum container_enforce *out,
+			 struct why *why)
+{
+	static const char *const words[] = {
+		[CONTAINER_DAEMON] = "daemon",
+		[CONTAINER_HOST] = "host",
+		[CONTAINER_AUTO] = "auto",
+	};
+
+	for (unsigned i = 0; word && i < ARRAY_SIZE(words); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			*out = (enum container_enforce)i;
+			return 0;
+		}
+	}
+	return !word ? 0
+		     : why_set(why, -EINVAL,
+			       "--enforce %s: it is auto, daemon or host",
+			       word);
+}
+
 static void conf_freep(struct conf **c)
 {
 	conf_free(*c);
@@ -118,14 +139,16 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 {
 	static const int one[] = { 1, 1 };
 	const char *spec = NULL, *target = NULL, *quota[2] = { NULL, NULL };
+	const char *enforce = NULL;
 	const struct cmd_option own[] = { { "template", NULL, &spec },
 					  { "ostemplate", NULL, &spec },
 					  { "target", NULL, &target },
 					  { "diskspace", NULL, &quota[0] },
 					  { "diskinodes", NULL, &quota[1] },
+					  { "enforce", NULL, &enforce },
 					  { NULL, NULL, NULL } };
 	_cleanup_(conf_freep) struct conf *conf = conf_new();
-	struct container_plan plan;
+	struct container_plan plan = { .conf = conf };
 	struct catalog_id id;
 	WORK(w);
 	int r;
@@ -146,12 +169,16 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 			    target);
 	if (r == 0)
 		r = plan_quota(conf, quota, &w.why);
+	if (r == 0)
+		r = parse_enforce(enforce, &plan.enforce, &w.why);
 	if (r < 0)
 		return misused(&w, r);
 	w.c = cmd_open(common, false);
 	if (!w.c)
 		return CMD_FAILED;
-	plan = (struct container_plan){ argv[0], spec, target, conf };
+	plan.id = argv[0];
+	plan.template = spec;
+	plan.root = target;
 	r = container_create(w.c, common->root, &plan, &w.why);
 	if (r < 0)
 		return fail(&w, r);
@@ -213,12 +240,18 @@ static int add_quota(struct work *w, const char *folder, struct strbuf *b)
 
 	if (r < 0)
 		return fail(w, r);
+	/* The daemon sets it when it serves: a full one could not be mounted. */
+	r = container_free_host(&w->one, &w->why);
+	if (r < 0)
+		return fail(w, r);
 	if (conf.off)
 		return CMD_OK;
 	mounting_option(b, "quota", folder, "/" QUOTAASK_FILE);
 	mounting_option(b, "quota-id", w->one.id, "");
 	if (conf.background)
 		mounting_option(b, "quota-check", "background", "");
+	if (container_host_keeps(&w->one))
+		mounting_option(b, "quota-enforce", "host", "");
 	return CMD_OK;
 }
 
@@ -226,6 +259,7 @@ static int do_mount(struct work *w, const char *store)
 {
 	_cleanup_(strbuf_free) struct strbuf b = STRBUF_INIT;
 	char absolute[PATH_MAX], folder[PATH_MAX + 96];
+	bool data = w->one.has_data;
 	int r = make_target(w->one.root), status;
 
 	/* What is below would be hidden, and be nobody's to unmount. */
@@ -244,8 +278,9 @@ static int do_mount(struct work *w, const char *store)
 		 w->one.id);
 	mounting_option(&b, "template", w->one.template, "");
 	mounting_option(&b, "store", absolute, "");
-	mounting_option(&b, "upperdir", folder, "/upper");
-	mounting_option(&b, "workdir", folder, "/work");
+	mounting_option(&b, "upperdir", folder,
+			data ? "/data/upper" : "/upper");
+	mounting_option(&b, "workdir", folder, data ? "/data/work" : "/work");
 	mounting_option(&b, "fsname", "vefs:", w->one.id);
 	status = add_quota(w, folder, &b);
 	if (status != CMD_OK)
@@ -358,7 +393,8 @@ static int run_list(const struct cmd *self, struct cmd_common *common, int argc,
 const struct cmd cmd_create = {
 	.name = "create",
 	.args = "create ID --template NAME[:VERSION] [--target DIR] "
-		"[--diskspace SOFT[:HARD]] [--diskinodes SOFT[:HARD]]",
+		"[--diskspace SOFT[:HARD]] [--diskinodes SOFT[:HARD]] "
+		"[--enforce auto|daemon|host]",
 	.brief = "make a container of a template",
 	.help = "ID is a number from 101 on, or a name. However large the "
 		"template is, nothing is\ncopied.\n\n"
@@ -368,7 +404,12 @@ const struct cmd cmd_create = {
 		"  --target DIR   where it is mounted; root/ID in the store\n"
 		"  --diskspace S[:H], --diskinodes S[:H]\n"
 		"                 how large it may become: 'vefs quota set "
-		"--help'\n\n"
+		"--help'\n"
+		"  --enforce W    who keeps the limit on its space: the daemon "
+		"(exact, everywhere), or\n"
+		"                 the host's filesystem, so that the kernel "
+		"writes files itself; auto: the\n"
+		"                 host where it can\n\n"
 		"Examples:\n"
 		"  vefs create 101 --template debian:12\n"
 		"  vefs create 102 --template debian:12 --diskspace 10G\n",

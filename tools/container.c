@@ -17,6 +17,7 @@
 #include "fs/base/log.h"
 #include "fs/base/parse.h"
 #include "fs/base/rmtree.h"
+#include "quota/hostquota.h"
 #include "templates/index.h"
 
 /*
@@ -42,6 +43,8 @@ static const struct conf_key keys[] = {
 	  sizeof(((struct container *)0)->template) },
 	{ "VE_ROOT", offsetof(struct container, root),
 	  sizeof(((struct container *)0)->root) },
+	{ "ENFORCE", offsetof(struct container, enforce),
+	  sizeof(((struct container *)0)->enforce) },
 };
 
 int container_check_id(const char *id, struct why *why)
@@ -111,11 +114,30 @@ static int write_conf(const struct container *one, const struct conf *more)
 	_cleanup_(conf_freep) struct conf *c = conf_new();
 	int r = c ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(keys); i++)
-		r = conf_set(c, keys[i].name, (const char *)one + keys[i].at);
+	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(keys); i++) {
+		const char *value = (const char *)one + keys[i].at;
+
+		if (value[0])
+			r = conf_set(c, keys[i].name, value);
+	}
 	if (r == 0 && more)
 		r = conf_merge(c, more);
 	return r < 0 ? r : conf_create(c, one->dir, CONF);
+}
+
+/* Upper's and work's directory. */
+static int open_data(struct container *one, struct why *why)
+{
+	int fd = fdio_openat(one->dir, CONTAINER_DATA, O_RDONLY | O_DIRECTORY,
+			     0);
+
+	one->has_data = fd >= 0;
+	if (fd == -ENOENT)
+		fd = fdio_openat(one->dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	one->data = fd;
+	return fd < 0 ? why_sys(why, fd, "container %s: " CONTAINER_DATA,
+				one->id)
+		      : 0;
 }
 
 /* Making. */
@@ -168,6 +190,30 @@ static int make_upper(int dir, int version)
 	return r < 0 ? r : 0;
 }
 
+/* Where upper and work come. */
+static int make_data(struct container *one, enum container_enforce enforce,
+		     struct why *why)
+{
+	char said[512] = "";
+	int r = -EOPNOTSUPP;
+
+	if (enforce != CONTAINER_DAEMON)
+		r = hostquota_mkdir(one->dir, CONTAINER_DATA, said,
+				    sizeof(said));
+	if (r == -EOPNOTSUPP && enforce == CONTAINER_HOST)
+		return why_set(why, r,
+			       "--enforce host: the filesystem of the store "
+			       "cannot keep a container's limit: %s; with "
+			       "--enforce daemon vefs keeps it itself",
+			       said);
+	if (r < 0 && r != -EOPNOTSUPP)
+		return why_set(why, r, "container %s: " CONTAINER_DATA ": %s",
+			       one->id, said);
+	if (enforce != CONTAINER_DAEMON)
+		strcpy(one->enforce, r == 0 ? "host" : "daemon");
+	return open_data(one, why);
+}
+
 static int fill(struct catalog *c, struct container *one,
 		const struct container_plan *plan, struct why *why)
 {
@@ -188,8 +234,11 @@ static int fill(struct catalog *c, struct container *one,
 		return r;
 	snprintf(one->template, sizeof(one->template), "%s:%s", v.id.name,
 		 v.id.version);
-	r = make_upper(one->dir, version);
-	if (r == 0 && mkdirat(one->dir, "work", 0700) < 0)
+	r = make_data(one, plan->enforce, why);
+	if (r < 0)
+		return r;
+	r = make_upper(one->data, version);
+	if (r == 0 && mkdirat(one->data, "work", 0700) < 0)
 		r = -errno;
 	if (r == 0)
 		r = write_conf(one, plan->conf);
@@ -216,6 +265,16 @@ static int name_root(struct container *one, const char *store, const char *root,
 	return 0;
 }
 
+/* All of a directory in the folder, and what the host keeps for it. */
+static int remove_folder(int folder, const char *name)
+{
+	_cleanup_close_ int fd =
+		fdio_openat(folder, name, O_RDONLY | O_DIRECTORY, 0);
+	int r = fd < 0 ? 0 : hostquota_release(fd, CONTAINER_DATA);
+
+	return r < 0 ? r : rmtree_at(folder, name, DEPTH);
+}
+
 int container_create(struct catalog *c, const char *store,
 		     const struct container_plan *plan, struct why *why)
 {
@@ -236,7 +295,7 @@ int container_create(struct catalog *c, const char *store,
 	if (r < 0)
 		return r;
 	snprintf(tmp, sizeof(tmp), ".new-%d", getpid());
-	rmtree_at(folder, tmp, DEPTH);
+	remove_folder(folder, tmp);
 	if (mkdirat(folder, tmp, 0700) < 0)
 		return why_sys(why, -errno, FOLDER "/%s", tmp);
 	r = one.dir = fdio_openat(folder, tmp, O_RDONLY | O_DIRECTORY, 0);
@@ -247,7 +306,7 @@ int container_create(struct catalog *c, const char *store,
 					      "container %s exists already", id)
 				    : why_sys(why, -errno, "container %s", id);
 	if (r < 0)
-		rmtree_at(folder, tmp, DEPTH);
+		remove_folder(folder, tmp);
 	else
 		fsync(folder);
 	container_close(&one);
@@ -284,16 +343,19 @@ int container_open(struct catalog *c, const char *id, bool lock,
 				       "command works on it",
 				       id);
 	}
-	return read_conf(out, why);
+	r = open_data(out, why);
+	return r < 0 ? r : read_conf(out, why);
 }
 
 void container_close(struct container *c)
 {
+	if (c->data >= 0)
+		close(c->data);
 	if (c->lock >= 0)
 		close(c->lock);
 	if (c->dir >= 0)
 		close(c->dir);
-	c->dir = c->lock = -1;
+	c->dir = c->data = c->lock = -1;
 }
 
 /* Is there a mount by its name: on that device, or (NULL) on any? */
@@ -346,7 +408,7 @@ int container_idle(const struct container *c, unsigned ms, int *fd,
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000 * 1000 };
 	_cleanup_close_ int work =
-		fdio_openat(c->dir, "work", O_RDONLY | O_DIRECTORY, 0);
+		fdio_openat(c->data, "work", O_RDONLY | O_DIRECTORY, 0);
 
 	*fd = -1;
 	if (work == -ENOENT)
@@ -382,6 +444,36 @@ bool container_root_is_taken(const struct container *c)
 	return sx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
+bool container_host_keeps(const struct container *c)
+{
+	return c->has_data && strcmp(c->enforce, "host") == 0;
+}
+
+int container_free_host(const struct container *c, struct why *why)
+{
+	struct hostquota_place at = { -1, -1, c->dir };
+	struct hostquota *q = NULL;
+	char said[512] = "";
+	int r = 0;
+
+	if (!c->has_data)
+		return 0;
+	at.upper = fdio_openat(c->data, "upper", O_RDONLY | O_DIRECTORY, 0);
+	at.work = fdio_openat(c->data, "work", O_RDONLY | O_DIRECTORY, 0);
+	if (at.upper >= 0 && at.work >= 0)
+		r = hostquota_open(&q, &at, said, sizeof(said));
+	if (r == 0 && q)
+		r = hostquota_set(q, 0);
+	hostquota_free(q);
+	cleanup_closep(&at.upper);
+	cleanup_closep(&at.work);
+	/* What enforces nothing has no limit either. */
+	if (r == 0 || r == -EOPNOTSUPP)
+		return 0;
+	return why_set(why, r, "container %s: the host's limit: %s", c->id,
+		       said[0] ? said : strerror(-r));
+}
+
 int container_destroy(struct catalog *c, struct container *one, struct why *why)
 {
 	_cleanup_close_ int folder = open_folder(c, false, why);
@@ -390,11 +482,11 @@ int container_destroy(struct catalog *c, struct container *one, struct why *why)
 
 	snprintf(tmp, sizeof(tmp), ".gone-%d", getpid());
 	if (r >= 0)
-		r = rmtree_at(folder, tmp, DEPTH);
+		r = remove_folder(folder, tmp);
 	if (r == 0 && renameat(folder, one->id, folder, tmp) < 0)
 		r = -errno;
 	if (r == 0)
-		r = rmtree_at(folder, tmp, DEPTH);
+		r = remove_folder(folder, tmp);
 	if (r < 0)
 		return why_sys(why, r, "destroying container %s", one->id);
 	/* Its mount point, where nothing else is in it. */

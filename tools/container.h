@@ -7,7 +7,9 @@
  * is made of, what it changed, where it is mounted.
  *
  *	containers/ID/vefs.conf		KEY="value", see fs/FORMAT.md
- *	containers/ID/upper, work	of its mount
+ *	containers/ID/upper, work	of its mount; where the host's
+ *					filesystem keeps its limit they are
+ *					in ID/data
  *	containers/ID/quota.mdb		quotaask.h
  *
  * Errors come as -errno with the reason in `why`.
@@ -19,18 +21,22 @@
 #include "tools/conf.h"
 
 #define CONTAINER_CONF "vefs.conf"
+#define CONTAINER_DATA "data"
 #define CONTAINER_ID_MAX 64u
 #define CONTAINER_SPEC_MAX (CATALOG_NAME_MAX + CATALOG_VERSION_MAX + 2)
 
 struct container {
 	int dir;  /* its directory */
+	int data; /* where upper and work are: there, or in its data */
 	int lock; /* held until container_close(), or -1 */
 	char id[CONTAINER_ID_MAX + 1];
 	char template[CONTAINER_SPEC_MAX]; /* NAME:VERSION */
 	char root[PATH_MAX];		   /* where it is mounted */
+	char enforce[8]; /* who keeps its limit on space: "host" or any */
+	bool has_data;	 /* data is not dir */
 };
 
-#define CONTAINER_NONE ((struct container){ .dir = -1, .lock = -1 })
+#define CONTAINER_NONE ((struct container){ .dir = -1, .data = -1, .lock = -1 })
 
 /*
  * A number from 101 on, or a name: letters, digits and ". _ -", the first a
@@ -44,11 +50,17 @@ struct container_plan {
 	const char *template;	 /* NAME or NAME:VERSION */
 	const char *root;	 /* NULL: root/ID in the store */
 	const struct conf *conf; /* more lines of vefs.conf, or NULL */
+	enum container_enforce {
+		CONTAINER_DAEMON,
+		CONTAINER_HOST,
+		CONTAINER_AUTO, /* the host where it can, else the daemon */
+	} enforce;		/* who keeps the limit on space */
 };
 
 /*
  * Make one, in the store at `store`. However large the template is, this
- * costs the same. -EEXIST, -ENOENT: no such template.
+ * costs the same. -EEXIST, -ENOENT: no such template, -EOPNOTSUPP: the host
+ * cannot keep a limit.
  */
 int container_create(struct catalog *c, const char *store,
 		     const struct container_plan *plan, struct why *why);
@@ -78,6 +90,12 @@ int container_idle(const struct container *c, unsigned ms, int *fd,
 
 /* Is its root a mount point, whoever's? */
 bool container_root_is_taken(const struct container *c);
+
+/* Does the host keep its limit on space? */
+bool container_host_keeps(const struct container *c);
+
+/* The host is to keep no limit any more, if it does. 0 or -errno. */
+int container_free_host(const struct container *c, struct why *why);
 
 /* Remove all of it; the caller has seen that it is idle. */
 int container_destroy(struct catalog *c, struct container *one,

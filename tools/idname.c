@@ -285,7 +285,7 @@ static int read_unmounted(struct catalog *c, const struct container *one,
 			  struct why *why)
 {
 	_cleanup_close_ int upper =
-		fdio_openat(one->dir, "upper", O_RDONLY | O_DIRECTORY, 0);
+		fdio_openat(one->data, "upper", O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_close_ int etc = -1, fd = -1;
 	struct stat st;
 	int r;

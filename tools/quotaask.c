@@ -37,7 +37,8 @@ static int lock_upper(struct quotaask *q, struct why *why)
 	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 	int tries = 250;
 
-	q->upper = fdio_openat(q->one->dir, "upper", O_RDONLY | O_DIRECTORY, 0);
+	q->upper =
+		fdio_openat(q->one->data, "upper", O_RDONLY | O_DIRECTORY, 0);
 	if (q->upper < 0)
 		return why_sys(why, q->upper, "container %s: upper",
 			       q->one->id);
@@ -159,8 +160,8 @@ static int64_t check(void *ctx, bool fix,
 		     void *fn_ctx)
 {
 	struct quotaask *q = ctx;
-	_cleanup_close_ int index = fdio_open_beneath(q->one->dir, "work/index",
-						      O_RDONLY | O_DIRECTORY);
+	_cleanup_close_ int index = fdio_open_beneath(
+		q->one->data, "work/index", O_RDONLY | O_DIRECTORY);
 	int roots[] = { q->upper, index };
 	struct scan_config cfg = { .roots = roots,
 				   .n_roots = index < 0 ? 1 : 2 };

@@ -2,11 +2,13 @@
 #include "fs/base/creds.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int creds_thread_init(void)
@@ -21,6 +23,20 @@ int creds_thread_init(void)
 	    prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP) < 0)
 		return -errno;
 	return 0;
+}
+
+int creds_drop_resource(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return -errno;
+	data[CAP_TO_INDEX(CAP_SYS_RESOURCE)].effective &=
+		~CAP_TO_MASK(CAP_SYS_RESOURCE);
+	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
 void creds_enter(struct creds *saved, uid_t uid, gid_t gid, mode_t mask)

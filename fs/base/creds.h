@@ -17,6 +17,12 @@
  */
 int creds_thread_init(void);
 
+/*
+ * The calling thread, and those it makes, have CAP_SYS_RESOURCE no more until
+ * they execute a program: disk quotas hold for them as well. 0 or -errno.
+ */
+int creds_drop_resource(void);
+
 /* What to go back to. */
 struct creds {
 	uid_t uid;

@@ -415,7 +415,6 @@ t_limits_of_a_busy_mount() {
 		give space $((i * 262144))
 		ask enforce user on
 		ask set group 2002 inodes 0 $((i % 5 + 1))
-		no_drift "round $i"
 	done
 	touch "$D/stop"
 	wait "$pid"

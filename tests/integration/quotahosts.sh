@@ -17,7 +17,7 @@ space='write write_cached pwrite_to_one_file append copy_range reflink truncate
 names='create create_over* hard_links* rename_over unlink* copy_up copy_up_b*
 	reference*'
 owners='chown setgid* xattrs acls'
-life='df* counted* check*'
+life='df* counted* check_and*'
 if [ "${QUOTA_ALL:-0}" = 1 ]; then
 	space='*' names='*' owners='*' life='*'
 fi

@@ -437,6 +437,23 @@ t_check_and_fix() {
 	no_drift
 }
 
+# Who has no limit is not stopped by a check, and it is right all the same.
+t_check_while_it_is_written() {
+	local i pid
+
+	qmnt
+	as_owner "$VT" make file "$H" 1000 1 >"$D/made"
+	as_owner "$VT" grow write wronly 4K 400M 2 "$H/f%" >"$D/grown" &
+	pid=$!
+	for i in 1 2 3 4 5 6; do
+		no_drift "check $i"
+	done
+	ask check fix
+	wait "$pid"
+	all_ended ok
+	no_drift
+}
+
 # damaged HOW...: it is set aside and counted anew; its limits are lost.
 damaged() {
 	qserve

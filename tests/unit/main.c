@@ -49,6 +49,7 @@ static const struct {
 	{ "footprint", test_footprint_suite },
 	{ "fusewire", test_fusewire_suite },
 	{ "gate", test_gate_suite },
+	{ "hostquota", test_hostquota_suite },
 	{ "htable", test_htable_suite },
 	{ "ids", test_ids_suite },
 	{ "idname", test_idname_suite },

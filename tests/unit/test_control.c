@@ -60,7 +60,7 @@ static void *serve_one(void *arg)
 
 	(void)arg;
 	wait_for_client();
-	fd = control_accept(listener, line);
+	fd = control_accept(listener, 200, line);
 	r = fd < 0 ? fd : 0;
 	if (fd >= 0) {
 		control_answer(fd, line);
@@ -211,12 +211,12 @@ START_TEST(lines_that_are_too_long)
 	memset(big, 'x', sizeof(big) - 1);
 	ck_assert_int_eq(control_ask(root, big, answer), -ENAMETOOLONG);
 	wait_for_client(); /* it was there already, and said nothing */
-	ck_assert_int_eq(control_accept(listener, answer), -ECONNRESET);
+	ck_assert_int_eq(control_accept(listener, 200, answer), -ECONNRESET);
 
 	fd = connect_there();
 	ck_assert_int_eq(send(fd, big, sizeof(big) - 1, MSG_NOSIGNAL),
 			 (int)sizeof(big) - 1);
-	ck_assert_int_eq(control_accept(listener, answer), -EMSGSIZE);
+	ck_assert_int_eq(control_accept(listener, 200, answer), -EMSGSIZE);
 	close(fd);
 
 	/* The longest that fits. */
@@ -238,7 +238,7 @@ START_TEST(lines_in_pieces)
 	fd = connect_there();
 	ck_assert_int_eq(send(fd, "up", 2, 0), 2);
 	ck_assert_int_eq(send(fd, "grade\nmore", 10, 0), 10);
-	got = control_accept(listener, line);
+	got = control_accept(listener, 200, line);
 	ck_assert_int_ge(got, 0);
 	ck_assert_str_eq(line, "upgrade");
 	close(got);
@@ -247,7 +247,7 @@ START_TEST(lines_in_pieces)
 	fd = connect_there();
 	ck_assert_int_eq(send(fd, "no newline", 10, 0), 10);
 	shutdown(fd, SHUT_WR);
-	got = control_accept(listener, line);
+	got = control_accept(listener, 200, line);
 	ck_assert_int_ge(got, 0);
 	ck_assert_str_eq(line, "no newline");
 	/* Whoever asked is gone: no signal, no harm. */
@@ -257,8 +257,8 @@ START_TEST(lines_in_pieces)
 
 	fd = connect_there();
 	close(fd);
-	ck_assert_int_eq(control_accept(listener, line), -ECONNRESET);
-	ck_assert_int_eq(control_accept(listener, line), -EAGAIN);
+	ck_assert_int_eq(control_accept(listener, 200, line), -ECONNRESET);
+	ck_assert_int_eq(control_accept(listener, 200, line), -EAGAIN);
 	close(listener);
 }
 END_TEST
@@ -273,7 +273,7 @@ START_TEST(a_client_that_says_nothing)
 	listen_there();
 	fd = connect_there();
 	fds = unit_count_fds();
-	ck_assert_int_eq(control_accept(listener, line), -EAGAIN);
+	ck_assert_int_eq(control_accept(listener, 200, line), -EAGAIN);
 	ck_assert_int_eq(send(fd, "x", 1, MSG_NOSIGNAL), -1);
 	ck_assert_uint_eq(unit_count_fds(), fds);
 	close(fd);
@@ -304,7 +304,7 @@ START_TEST(another_user)
 		_exit(control_ask(root, "x", line) < 0 ? 0 : 1);
 	}
 	wait_for_client();
-	ck_assert_int_eq(control_accept(listener, line), -EPERM);
+	ck_assert_int_eq(control_accept(listener, 200, line), -EPERM);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	close(listener);
@@ -322,7 +322,7 @@ START_TEST(an_answer_that_never_comes)
 	pid = fork();
 	if (pid == 0) {
 		wait_for_client();
-		_exit(control_accept(listener, answer) < 0);
+		_exit(control_accept(listener, 200, answer) < 0);
 	}
 	ck_assert_int_eq(control_ask(root, "x", answer), -ECONNRESET);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);

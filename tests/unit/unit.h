@@ -73,6 +73,7 @@ Suite *test_fdio_suite(void);
 Suite *test_footprint_suite(void);
 Suite *test_fusewire_suite(void);
 Suite *test_gate_suite(void);
+Suite *test_hostquota_suite(void);
 Suite *test_htable_suite(void);
 Suite *test_ids_suite(void);
 Suite *test_idname_suite(void);
