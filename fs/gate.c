@@ -176,6 +176,35 @@ void gate_settle(struct overlay *o, struct inode *i, int fd)
 	not_counted(r);
 }
 
+int gate_settle_quickly(struct overlay *o, struct inode *i, int fd,
+			struct charge *out, uint64_t *more)
+{
+	struct lock *stripe_lock;
+	struct charge c;
+	struct stat st;
+	uint64_t before;
+	uint32_t row;
+	bool mine;
+	int r;
+
+	if (!row_of(o, i, &row))
+		return -ENOENT;
+	stripe_lock = stripe(o, i);
+	mine = lock_try(stripe_lock);
+	r = charge_row(o->gate->ledger, row, &c) ? fdio_stat(fd, &st) : -ENOENT;
+	if (r == 0) {
+		before = c.space;
+		c.space = footprint_grown(&o->gate->fs, &st, before);
+		*more = !mine && c.space > before ? c.space - before : 0;
+		*out = c;
+	}
+	if (r == 0 && mine)
+		r = charge_settle(o->gate->ledger, row, &c);
+	if (mine)
+		lock_release(stripe_lock);
+	return r;
+}
+
 /* A copy-up is settled by its successor, and counted there if it was not. */
 void gate_born(struct overlay *o, struct inode *i, int fd)
 {

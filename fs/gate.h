@@ -101,6 +101,13 @@ int gate_look(struct overlay *o, int fd, struct charge *out);
 int gate_know(struct overlay *o, struct inode *i, int fd);
 /* It has changed: count what it takes now. */
 void gate_settle(struct overlay *o, struct inode *i, int fd);
+/*
+ * The same of a file that others only write to, without ever waiting for the
+ * filesystem or for them: what it takes is *out. `more` bytes of that are not
+ * counted yet: somebody else is about to. -ENOENT: it is not known.
+ */
+int gate_settle_quickly(struct overlay *o, struct inode *i, int fd,
+			struct charge *out, uint64_t *more);
 /* It is new in upper, copied up or without a name: count it. */
 void gate_born(struct overlay *o, struct inode *i, int fd);
 /* The request of this thread has made it, one for each: count it once. */

@@ -82,7 +82,8 @@ struct windowrun {
 	struct event *event; /* in shared memory */
 	struct open_file *files;
 	size_t n_files, room_files;
-	bool missed; /* some more are, that could not be counted */
+	uint64_t more; /* bytes that others are about to count */
+	bool missed;   /* some more are, that could not be counted */
 	struct grant grants[GRANTS];
 	pthread_t thread;
 	_Atomic bool over;
@@ -136,6 +137,7 @@ static bool count(struct windowrun *r, struct open_file *f)
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
 	struct charge now;
+	uint64_t more;
 	struct stat st;
 	OVERLAY_PIN(p, r->o);
 
@@ -146,9 +148,10 @@ static bool count(struct windowrun *r, struct open_file *f)
 	if (!(v.flags & INODE_UPPER))
 		return false;
 	fd = attr_open_meta(r->o, &v, O_PATH);
-	if (fd < 0 || fstat(fd, &st) < 0 || gate_look(r->o, fd, &now) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+	    gate_settle_quickly(r->o, p.inode, fd, &now, &more) < 0)
 		return false;
-	gate_settle(r->o, p.inode, fd);
+	r->more += more;
 	f->owner = now.owner;
 	f->dev = st.st_dev;
 	f->ino = st.st_ino;
@@ -162,6 +165,7 @@ static void count_all(struct windowrun *r)
 
 	r->n_files = 0;
 	r->missed = false;
+	r->more = 0;
 	htable_each(r->o->handles, note, r);
 	if (r->n_files == 0)
 		return;
@@ -197,7 +201,9 @@ static uint64_t least_room(struct windowrun *r)
 		if (room < least)
 			least = room;
 	}
-	return least;
+	if (least == UINT64_MAX)
+		return least;
+	return least > r->more ? least - r->more : 0;
 }
 
 static const struct open_file *find(const struct windowrun *r,
@@ -218,30 +224,6 @@ static void turn(struct windowrun *r, bool asks)
 		log_error("quota-window: %s", strerror(-err));
 	else
 		log_debug("quota-window: %s", asks ? "near" : "far");
-}
-
-/* When to look again, ns from now; UINT64_MAX: when somebody rings. */
-static uint64_t look(struct windowrun *r, bool first)
-{
-	uint64_t began = clock_now(), room, took, pause;
-	bool asks = window_asks(r->w), near;
-
-	/* Before looking: who comes later rings. */
-	atomic_store(&r->w->asleep, true);
-	count_all(r);
-	if (r->n_files > 0 || r->missed)
-		atomic_store(&r->w->asleep, false);
-	room = least_room(r);
-	took = clock_now() - began;
-	near = room <= windowsum_near(r->w->size, took, asks);
-	if (near != asks || first)
-		turn(r, near);
-	if (near && !asks)
-		return 0; /* who wrote until now is counted */
-	if (near)
-		return LOOK_NEAR;
-	pause = r->n_files > 0 ? windowsum_pause(room) : UINT64_MAX;
-	return r->missed && pause > LOOK_AGAIN ? LOOK_AGAIN : pause;
 }
 
 /* Answering. */
@@ -282,6 +264,14 @@ static struct grant *end_grants(struct windowrun *r, const struct stat *st)
 			oldest = g;
 	}
 	return oldest;
+}
+
+static void end_all(struct windowrun *r)
+{
+	for (unsigned i = 0; i < GRANTS; i++) {
+		if (r->grants[i].fd >= 0)
+			grant_end(r, &r->grants[i]);
+	}
 }
 
 /*
@@ -362,6 +352,34 @@ static bool next(struct windowrun *r)
 	return false;
 }
 
+/* Looking. */
+
+/* When to look again, ns from now; UINT64_MAX: when somebody rings. */
+static uint64_t look(struct windowrun *r, bool first)
+{
+	uint64_t began = clock_now(), room, took, pause;
+	bool asks = window_asks(r->w), near;
+
+	/* Before looking: who comes later rings. */
+	atomic_store(&r->w->asleep, true);
+	count_all(r);
+	if (r->n_files > 0 || r->missed)
+		atomic_store(&r->w->asleep, false);
+	room = least_room(r);
+	took = clock_now() - began;
+	near = room <= windowsum_near(r->w->size, took, asks);
+	if (asks && !near)
+		end_all(r);
+	if (near != asks || first)
+		turn(r, near);
+	if (near && !asks)
+		return 0; /* who wrote until now is counted */
+	if (near)
+		return LOOK_NEAR;
+	pause = r->n_files > 0 ? windowsum_pause(room) : UINT64_MAX;
+	return r->missed && pause > LOOK_AGAIN ? LOOK_AGAIN : pause;
+}
+
 /* The thread. */
 
 /* On a busy machine too: who is late has let others write. */
@@ -389,7 +407,9 @@ static void *run(void *arg)
 	while (!atomic_load(&r->over)) {
 		now = clock_now();
 		if (now >= due) {
-			end_grants(r, NULL);
+			/* Far, nothing may be waited for. */
+			if (window_asks(r->w))
+				end_grants(r, NULL);
 			pause = look(r, first);
 			due = pause < UINT64_MAX ? now + pause : UINT64_MAX;
 			atomic_store(&r->w->due, due);
@@ -461,10 +481,7 @@ void windowrun_stop(struct windowrun *r)
 	atomic_store(&r->over, true);
 	windowpriv_ring(r->w);
 	pthread_join(r->thread, NULL);
-	for (unsigned i = 0; i < GRANTS; i++) {
-		if (r->grants[i].fd >= 0)
-			grant_end(r, &r->grants[i]);
-	}
+	end_all(r);
 	windowrun_free(r);
 }
 

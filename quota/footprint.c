@@ -155,6 +155,16 @@ uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st,
 	return all;
 }
 
+uint64_t footprint_grown(const struct footprint_fs *fs, const struct stat *st,
+			 uint64_t before)
+{
+	uint64_t least = rounded(fs, st);
+
+	if (!may_be_ahead(fs, st))
+		return allocated(st);
+	return least > before ? least : before;
+}
+
 uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st,
 		      int dirfd, const char *name)
 {

@@ -37,6 +37,12 @@ bool footprint_counts(const struct stat *st);
  */
 uint64_t footprint_of(const struct footprint_fs *fs, const struct stat *st,
 		      int fd);
+/*
+ * The same of a file that has done nothing but grow since it took `before`;
+ * the filesystem is not asked, which could take long while it is written to.
+ */
+uint64_t footprint_grown(const struct footprint_fs *fs, const struct stat *st,
+			 uint64_t before);
 uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st,
 		      int dirfd, const char *name);
 

@@ -10,6 +10,7 @@
  * somebody sleeps.
  */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lock {
@@ -28,6 +29,15 @@ static inline void lock_acquire(struct lock *l)
 						     memory_order_acquire,
 						     memory_order_relaxed))
 		lock_sleep(l);
+}
+
+/* Without waiting; true: it is held now. */
+static inline bool lock_try(struct lock *l)
+{
+	uint32_t idle = 0;
+
+	return atomic_compare_exchange_strong_explicit(
+		&l->word, &idle, 1, memory_order_acquire, memory_order_relaxed);
 }
 
 static inline void lock_release(struct lock *l)

@@ -12,6 +12,8 @@ BUILD=${D:-opt}
 # shellcheck source-path=SCRIPTDIR source=lib_limits.sh
 . "$LIB_DIR/lib_limits.sh"
 
+exec 8>&1
+
 MIB=1048576
 WINDOW=32
 
@@ -38,7 +40,7 @@ wmnt() {
 
 # Into what the script says, past the log of the case.
 measured() {
-	echo "# $*" >>"/proc/$$/fd/1"
+	echo "# $*" >&8
 }
 
 # overshoot WHAT: of $KIND $ID; what is above the limit is within the window.
