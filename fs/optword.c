@@ -477,7 +477,6 @@ static const struct word words[] = {
 	{ "passthrough", NEEDED, take_switch, AT(o.passthrough), "on or =off" },
 	{ "program_trees", NEEDED, take_trees, 0, "/DIR[:/DIR...] or =none" },
 	{ "debug", BARE, take_debug, 0, NULL },
-
 	/* of fuse-overlayfs and libfuse: how we are anyway, or no matter */
 	{ "static_nlink", BARE, take_nothing, 0, NULL },
 	{ "fast_ino", MAYBE, take_nothing, 0, NULL },
