@@ -350,10 +350,8 @@ static int take_threaded(struct optword_state *p, const struct word *w,
 
 static int either(const char *value, const char *yes, const char *no, bool *to)
 {
-	if (strcmp(value, yes) != 0 && strcmp(value, no) != 0)
-		return -EINVAL;
 	*to = !strcmp(value, yes);
-	return 0;
+	return *to || !strcmp(value, no) ? 0 : -EINVAL;
 }
 
 static int take_quota_check(struct optword_state *p, const struct word *w,
