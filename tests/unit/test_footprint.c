@@ -41,6 +41,23 @@ START_TEST(whiteouts_do_not_count)
 }
 END_TEST
 
+/* Without asking: its size, or what it had, where there may be more. */
+START_TEST(grown)
+{
+	struct footprint_fs fs = { .block = 4096, .ahead = false };
+	struct stat st = { .st_mode = S_IFREG,
+			   .st_size = 9000,
+			   .st_blocks = 80 };
+
+	ck_assert_uint_eq(footprint_grown(&fs, &st, 4096), 80 * 512);
+	fs.ahead = true;
+	ck_assert_uint_eq(footprint_grown(&fs, &st, 4096), 12288);
+	ck_assert_uint_eq(footprint_grown(&fs, &st, 16384), 16384);
+	st.st_blocks = 16; /* holes */
+	ck_assert_uint_eq(footprint_grown(&fs, &st, 4096), 8192);
+}
+END_TEST
+
 /* Where st_blocks is all that it needs nothing is opened. */
 START_TEST(blocks)
 {
@@ -247,6 +264,7 @@ Suite *test_footprint_suite(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, whiteouts_do_not_count);
 	tcase_add_test(c, blocks);
+	tcase_add_test(c, grown);
 	tcase_add_test(c, filesystems);
 	tcase_add_test(c, xfs_reserves_ahead);
 	tcase_add_loop_test(c, what_others_do, 0, 3);

@@ -59,6 +59,31 @@ START_TEST(a_handle_is_what_it_was_made_of)
 }
 END_TEST
 
+static void sum_up(void *ctx, const struct handle *h)
+{
+	*(uint64_t *)ctx += h->nodeid;
+}
+
+START_TEST(each_handle)
+{
+	uint64_t sum = 0, fh;
+
+	t = htable_new(-1);
+	htable_each(t, sum_up, &sum);
+	ck_assert_uint_eq(sum, 0);
+	add(1, -1);
+	fh = add(10, -1);
+	add(100, -1);
+	htable_each(t, sum_up, &sum);
+	ck_assert_uint_eq(sum, 111);
+	htable_remove(t, fh);
+	sum = 0;
+	htable_each(t, sum_up, &sum);
+	ck_assert_uint_eq(sum, 101);
+	htable_free(t);
+}
+END_TEST
+
 START_TEST(numbers_of_nothing)
 {
 	uint64_t a;
@@ -362,6 +387,7 @@ Suite *test_htable_suite(void)
 
 	tcase_set_timeout(c, 120);
 	tcase_add_test(c, a_handle_is_what_it_was_made_of);
+	tcase_add_test(c, each_handle);
 	tcase_add_test(c, numbers_of_nothing);
 	tcase_add_test(c, descriptors_are_closed);
 	tcase_add_test(c, a_number_is_not_used_again);

@@ -28,6 +28,19 @@ START_TEST(all_zero_is_unlocked)
 }
 END_TEST
 
+START_TEST(trying)
+{
+	struct lock l = { 0 };
+
+	ck_assert(lock_try(&l));
+	ck_assert(!lock_try(&l));
+	lock_release(&l);
+	ck_assert(lock_try(&l));
+	lock_release(&l);
+	ck_assert_uint_eq(l.word, 0);
+}
+END_TEST
+
 static void *count_up(_unused_ void *arg)
 {
 	atomic_fetch_add(&arrived, 1);
@@ -86,6 +99,7 @@ Suite *test_lock_suite(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, all_zero_is_unlocked);
+	tcase_add_test(t, trying);
 	tcase_add_test(t, one_at_a_time);
 	tcase_add_test(t, sleepers_are_woken);
 	suite_add_tcase(s, t);
