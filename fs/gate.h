@@ -80,7 +80,8 @@ int gate_enter_alone(struct gate_pass *p);
 
 /*
  * For a pass that is alone: how much an owner may take now; whether to look
- * again, because something removed may soon be free (*tries begins at 0); and
+ * again, because something removed may be free by now (*tries begins at 0;
+ * others have been inside meanwhile); and
  * the error, told to whom it concerns, of what does not fit.
  */
 uint64_t gate_room(struct gate_pass *p, struct charge_owner owner);
