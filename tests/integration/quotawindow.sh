@@ -234,6 +234,7 @@ t_waits_for_the_next() {
 	until_ok 10 asks_now
 	size=$(stat -c %s "$U/home/f")
 	freeze "$WORKER"
+	until_ok 10 is_stopped "$WORKER"
 	write_more 5 1 &
 	pid=$!
 	sleep 0.5
@@ -246,6 +247,11 @@ t_waits_for_the_next() {
 	exec 5>&-
 	no_drift
 	unmounts_well
+}
+
+# is_stopped PID: each of its threads.
+is_stopped() {
+	[ -z "$(grep -L '^State:.T' "/proc/$1/task"/*/status)" ]
 }
 
 # The mark ignores nothing.
