@@ -348,15 +348,19 @@ static int take_threaded(struct optword_state *p, const struct word *w,
 	return bad_value(p, rc, w, value, NULL);
 }
 
+static int either(const char *value, const char *yes, const char *no, bool *to)
+{
+	*to = !strcmp(value, yes);
+	return *to || !strcmp(value, no) ? 0 : -EINVAL;
+}
+
 static int take_quota_check(struct optword_state *p, const struct word *w,
 			    const char *value)
 {
-	bool later = !strcmp(value, "background");
-
-	if (!later && strcmp(value, "before") != 0)
-		return bad_value(p, -EINVAL, w, value, NULL);
-	p->o.quota_background = later;
-	return 0;
+	return bad_value(p,
+			 either(value, "background", "before",
+				&p->o.quota_background),
+			 w, value, NULL);
 }
 
 static int take_quota_window(struct optword_state *p, const struct word *w,
@@ -373,23 +377,15 @@ static int take_quota_window(struct optword_state *p, const struct word *w,
 static int take_quota_enforce(struct optword_state *p, const struct word *w,
 			      const char *value)
 {
-	bool host = !strcmp(value, "host");
-
-	if (!host && strcmp(value, "daemon") != 0)
-		return bad_value(p, -EINVAL, w, value, NULL);
-	p->o.quota_host = host;
-	return 0;
+	return bad_value(p, either(value, "host", "daemon", &p->o.quota_host),
+			 w, value, NULL);
 }
 
 static int take_xattr_permissions(struct optword_state *p, const struct word *w,
 				  const char *value)
 {
-	bool two = !strcmp(value, "2");
-
-	if (!two && strcmp(value, "0") != 0)
-		return bad_value(p, -EINVAL, w, value, NULL);
-	p->o.xattr_permissions = two;
-	return 0;
+	return bad_value(p, either(value, "2", "0", &p->o.xattr_permissions), w,
+			 value, NULL);
 }
 
 /* As mount(8): who may mount it is not trusted, unless a later word says so. */
@@ -476,7 +472,6 @@ static const struct word words[] = {
 	{ "passthrough", NEEDED, take_switch, AT(o.passthrough), "on or =off" },
 	{ "program_trees", NEEDED, take_trees, 0, "/DIR[:/DIR...] or =none" },
 	{ "debug", BARE, take_debug, 0, NULL },
-
 	/* of fuse-overlayfs and libfuse: how we are anyway, or no matter */
 	{ "static_nlink", BARE, take_nothing, 0, NULL },
 	{ "fast_ino", MAYBE, take_nothing, 0, NULL },

@@ -89,7 +89,7 @@ static int vol_call(int dirfd, unsigned long cmd, const char *name)
 
 	if (strlen(name) > BTRFS_PATH_NAME_MAX)
 		return -ENAMETOOLONG;
-	strcpy(args.name, name);
+	memcpy(args.name, name, strlen(name));
 	return ioctl(dirfd, cmd, &args) < 0 ? -errno : 0;
 }
 

@@ -250,6 +250,8 @@ static int add_quota(struct work *w, const char *folder, struct strbuf *b)
 	mounting_option(b, "quota-id", w->one.id, "");
 	if (conf.background)
 		mounting_option(b, "quota-check", "background", "");
+	if (conf.window[0])
+		mounting_option(b, "quota-window", conf.window, "");
 	if (container_host_keeps(&w->one))
 		mounting_option(b, "quota-enforce", "host", "");
 	return CMD_OK;

@@ -85,6 +85,7 @@ static void tell_limits(const struct qcmd *q, const struct qchange *ch,
 struct words {
 	const char *space, *inodes, *user, *group, *grace;
 	const char *diskspace, *diskinodes, *quotatime, *ugidlimit, *diskquota;
+	const char *window;
 };
 
 static int take_limits(struct qcmd *q, struct qchange *ch,
@@ -162,16 +163,18 @@ static int misused(const char *sentence)
 static int take_words(struct qcmd *q, struct qchange *ch, const struct words *w)
 {
 	bool vz = w->diskspace || w->diskinodes || w->quotatime ||
-		  w->ugidlimit || w->diskquota,
+		  w->ugidlimit || w->diskquota || w->window,
 	     on;
+	uint64_t size;
 	int status;
 
 	if (w->user && w->group)
 		return misused("--user or --group: one at a time");
 	if (vz && (w->user || w->group))
 		return misused("--diskspace, --diskinodes, --quotatime, "
-			       "--quotaugidlimit and --diskquota are for the "
-			       "container: leave --user and --group out");
+			       "--quotaugidlimit, --diskquota and --window are "
+			       "for the container: leave --user and --group "
+			       "out");
 	if (!vz && !w->space && !w->inodes && !w->grace)
 		return misused("nothing is to be set: --space or --inodes are "
 			       "missing");
@@ -183,6 +186,10 @@ static int take_words(struct qcmd *q, struct qchange *ch, const struct words *w)
 		status = take_ugidlimit(q, ch, w->ugidlimit);
 	if (status == CMD_OK)
 		status = take_times(q, ch, w);
+	if (status == CMD_OK && w->window && strcmp(w->window, "off") != 0 &&
+	    parse_size(w->window, &size) < 0)
+		return misused("--window: a size as 256M, or off");
+	ch->window = w->window;
 	if (status != CMD_OK || !w->diskquota)
 		return status;
 	if (parse_bool(w->diskquota, &on) < 0)
@@ -226,9 +233,9 @@ static int do_set(struct qcmd *q, struct qchange *ch, const struct words *w,
 		r = qchange_apply(q, ch, &before);
 	if (r == 0 && (ch->has_limits[0] || ch->has_limits[1]) && q->ask)
 		tell_limits(q, ch, &before, word, quiet);
-	if (r == 0 && ch->diskquota)
-		log_warn("container %s: --diskquota is for the next mount",
-			 q->one.id);
+	if (r == 0 && (ch->diskquota || ch->window))
+		log_warn("container %s: --%s is for the next mount", q->one.id,
+			 ch->diskquota ? "diskquota" : "window");
 	quotastate_free(&before);
 	return r < 0 ? qcmd_fail(q, r) : CMD_OK;
 }
@@ -248,6 +255,7 @@ QCMD_RUN(set)
 		{ "quotatime", NULL, &w.quotatime },
 		{ "quotaugidlimit", NULL, &w.ugidlimit },
 		{ "diskquota", NULL, &w.diskquota },
+		{ "window", NULL, &w.window },
 		{ NULL, NULL, NULL },
 	};
 	struct qchange ch = { .kind = LEDGER_CONTAINER };

@@ -210,7 +210,8 @@ static int make_data(struct container *one, enum container_enforce enforce,
 		return why_set(why, r, "container %s: " CONTAINER_DATA ": %s",
 			       one->id, said);
 	if (enforce != CONTAINER_DAEMON)
-		strcpy(one->enforce, r == 0 ? "host" : "daemon");
+		snprintf(one->enforce, sizeof(one->enforce), "%s",
+			 r == 0 ? "host" : "daemon");
 	return open_data(one, why);
 }
 

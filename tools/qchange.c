@@ -60,6 +60,8 @@ static int edit(struct conf *conf, const struct qchange *ch,
 		r = conf_set(conf, "QUOTAUGIDLIMIT", ch->ugidlimit);
 	if (r == 0 && ch->diskquota)
 		r = conf_set(conf, "DISK_QUOTA", ch->diskquota);
+	if (r == 0 && ch->window)
+		r = conf_set(conf, "QUOTA_WINDOW", ch->window);
 	return r;
 }
 

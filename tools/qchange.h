@@ -18,7 +18,7 @@ struct qchange {
 	uint64_t deadline; /* from now, s; 0: anew */
 	bool has_enforce[LEDGER_KINDS];
 	bool enforce; /* those */
-	const char *ugidlimit, *diskquota;
+	const char *ugidlimit, *diskquota, *window;
 };
 
 /*

@@ -87,6 +87,19 @@ static int take_check(struct quotaconf *c, const char *value, struct why *why)
 	return 0;
 }
 
+static int take_window(struct quotaconf *c, const char *value, struct why *why)
+{
+	uint64_t size;
+
+	if (!strcmp(value, "off"))
+		return 0;
+	if (parse_size(value, &size) < 0 ||
+	    snprintf(c->window, sizeof(c->window), "%s", value) >=
+		    (int)sizeof(c->window))
+		return why_set(why, -EINVAL, "it is a size, or off");
+	return 0;
+}
+
 static const struct {
 	const char *key;
 	int (*take)(struct quotaconf *c, const char *value, struct why *why);
@@ -94,6 +107,7 @@ static const struct {
 	{ "DISK_QUOTA", take_off },	   { "DISKSPACE", take_space },
 	{ "DISKINODES", take_inodes },	   { "QUOTATIME", take_grace },
 	{ "QUOTAUGIDLIMIT", take_level2 }, { "QUOTA_CHECK", take_check },
+	{ "QUOTA_WINDOW", take_window },
 };
 
 int quotaconf_parse(const struct conf *c, const char *id, struct quotaconf *out,

@@ -13,6 +13,7 @@
  *				they differ
  *	QUOTAUGIDLIMIT="N"	0: no limits of users and groups; there is no
  *				other limit on their number
+ *	QUOTA_WINDOW="SIZE"	one trusts it: mount.vefs(8), quota-window
  *	QUOTA_CHECK="before"	or "background": when usage is counted
  *
  * What is not there stays as the ledger has it.
@@ -25,6 +26,7 @@
 struct quotaconf {
 	bool off;	 /* DISK_QUOTA=no */
 	bool background; /* QUOTA_CHECK=background */
+	char window[32]; /* "": none */
 	bool has_limits[LIMIT_RESOURCES];
 	struct quotaword limits[LIMIT_RESOURCES];
 	bool has_grace;

@@ -25,8 +25,6 @@ static const struct {
 	ROW("userxattr", userxattr, true),
 	ROW("allow_other", allow_other, true),
 	ROW("quota=/q,quota-enforce=host", quota_host, true),
-	ROW("quota=/q,quota-enforce=host,quota-enforce=daemon", quota_host,
-	    false),
 	ROW("xattr_permissions=2", xattr_permissions, true),
 	ROW("xattr_permissions=2,xattr_permissions=0", xattr_permissions,
 	    false),
