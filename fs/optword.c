@@ -369,12 +369,9 @@ static int take_quota_window(struct optword_state *p, const struct word *w,
 	uint64_t size = 0;
 	int rc = strcmp(value, "off") ? parse_size(value, &size) : 0;
 
-	if (rc == 0 && size > 0 && size < OPTIONS_WINDOW_MIN)
-		return bad_value(p, -EINVAL, w, value,
-				 "16M is the least that can be watched");
-	if (rc == 0)
-		p->o.quota_window = size;
-	return bad_value(p, rc, w, value, NULL);
+	p->o.quota_window = size;
+	return bad_value(p, size && size < OPTIONS_WINDOW_MIN ? -EINVAL : rc, w,
+			 value, NULL);
 }
 
 static int take_quota_enforce(struct optword_state *p, const struct word *w,
@@ -437,7 +434,7 @@ static const struct word words[] = {
 	{ "quota-id", NEEDED, take_text, AT(o.quota_id), "NAME" },
 	{ "quota-enforce", NEEDED, take_quota_enforce, 0, "daemon or =host" },
 	{ "quota-check", NEEDED, take_quota_check, 0, "before or =background" },
-	{ "quota-window", NEEDED, take_quota_window, 0, "SIZE (256M) or =off" },
+	{ "quota-window", NEEDED, take_quota_window, 0, "SIZE (16M+) or =off" },
 	{ "mountpoint", NEEDED, take_text, AT(mountpoint), "DIR" },
 	{ "fsname", NEEDED, take_text, AT(fsname), "NAME" },
 	{ "source", NEEDED, take_text, AT(source), "NAME" },

@@ -234,6 +234,7 @@ t_waits_for_the_next() {
 	until_ok 10 asks_now
 	size=$(stat -c %s "$U/home/f")
 	freeze "$WORKER"
+	until_ok 10 is_stopped "$WORKER"
 	write_more 5 1 &
 	pid=$!
 	sleep 0.5
@@ -246,6 +247,11 @@ t_waits_for_the_next() {
 	exec 5>&-
 	no_drift
 	unmounts_well
+}
+
+# is_stopped PID: each of its threads.
+is_stopped() {
+	! grep -L '^State:.T' "/proc/$1/task"/*/status | grep -q .
 }
 
 # The mark ignores nothing.
@@ -434,7 +440,7 @@ t_bad_sizes() {
 			"$M" 2>"$D/err"; then
 			fail "$bad: mounted"
 		fi
-		grep -q "quota-window=$bad.*256M" "$D/err"
+		grep -q "quota-window=$bad.*16M" "$D/err"
 	done
 }
 

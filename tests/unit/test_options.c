@@ -345,7 +345,7 @@ static const struct {
 	{ { { "-obusy_poll=on", "/t" } }, { "busy_poll=on", "off" } },
 	{ { { "-obusy_poll=1d", "/t" } }, { "busy_poll=1d" } },
 	{ { { "-oquota-window=1M", "/t" } }, { "quota-window=1M", "16M" } },
-	{ { { "-oquota-window=x", "/t" } }, { "quota-window=x", "256M" } },
+	{ { { "-oquota-window=x", "/t" } }, { "quota-window=x", "16M" } },
 	{ { { "-oquota-window", "/t" } }, { "quota-window needs" } },
 	{ { { "-othreads=257", "/t" } }, { "threads=257", "256" } },
 	{ { { "-othreads=-1", "/t" } }, { "threads=-1" } },

@@ -470,7 +470,6 @@ static const struct {
 	{ "ro", 0 },
 	{ "quota-window=64M", 64 << 20 },
 	{ "quota-window=16M", OPTIONS_WINDOW_MIN },
-	{ "quota-window=16777216", OPTIONS_WINDOW_MIN },
 	{ "quota-window=1T", 1ull << 40 },
 	{ "quota-window=64M,quota-window=off", 0 },
 	{ "quota-window=64M,quota-window=0", 0 },
