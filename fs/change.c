@@ -9,6 +9,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/datafill.h"
 #include "fs/file.h"
 #include "fs/itableset.h"
 #include "fs/override.h"
@@ -103,8 +104,11 @@ static int apply(struct overlay *o, struct inode *i,
 		r = change_owner_and_mode(o, fd, c);
 	if (r == 0 && c->size)
 		r = change_truncate(o, i, data, c->new_size);
-	if (r == 0 && (c->atime || c->mtime) &&
-	    utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
+	if (r < 0 || !(c->atime || c->mtime))
+		return r;
+	if (v->flags & INODE_METACOPY)
+		r = datafill_times(fd, c->times);
+	if (r == 0 && utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
 		r = -errno;
 	return r;
 }

@@ -21,4 +21,11 @@ int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
  */
 int datafill(struct overlay *o, const struct itable_view *v, bool empty);
 
+/*
+ * The guest sets these times, as utimensat() takes them, of a file that has
+ * only its metadata in upper: should its data be on its way, they count. To be
+ * called before. 0 or -errno.
+ */
+int datafill_times(int fd, const struct timespec set[2]);
+
 #endif
