@@ -145,14 +145,22 @@ FS += xattrs
 # tools (F4): the programs, then what each is made of
 PROGRAMS += vefs
 vefs_SRC += tools/vefs.c
+vefs_SRC += tools/beside.c
 vefs_SRC += tools/cmd_container.c
-vefs_SRC += tools/cmd_template.c
-vefs_SRC += tools/cmd_template_import.c
-vefs_SRC += tools/cmd_template_keep.c
-vefs_SRC += tools/cmd_template_look.c
+vefs_SRC += tools/cmd_template_run.c
 vefs_SRC += tools/container.c
 vefs_SRC += tools/mounting.c
-vefs_SRC += tools/progress.c
+PROGRAMS += vefs-template
+vefs-template_SRC += tools/vefs.c
+vefs-template_SRC += tools/beside.c
+vefs-template_SRC += tools/cmd_container.c
+vefs-template_SRC += tools/cmd_template.c
+vefs-template_SRC += tools/cmd_template_import.c
+vefs-template_SRC += tools/cmd_template_keep.c
+vefs-template_SRC += tools/cmd_template_look.c
+vefs-template_SRC += tools/container.c
+vefs-template_SRC += tools/mounting.c
+vefs-template_SRC += tools/progress.c
 PROGRAMS += vefsd
 vefsd_SRC += tools/vefsd.c
 
@@ -272,6 +280,7 @@ PRELOADS += stress/faultlib
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
 STRESS :=
+BENCH += aside
 BENCH += micro
 BENCH += mkfiles
 
@@ -351,7 +360,7 @@ single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c) \
 	$(FUZZ:%=tests/fuzz/%.c)
 program_src := $(foreach p,$(PROGRAMS) $(HELPERS),$($(p)_SRC))
 preload_src := $(PRELOADS:%=tests/%.c)
-sources := $(lib_src) $(program_src) $(unit_src) $(single_src) $(preload_src)
+sources := $(lib_src) $(sort $(program_src)) $(unit_src) $(single_src) $(preload_src)
 objects := $(sources:%.c=$(B)/obj/%.o)
 
 programs := $(PROGRAMS:%=$(BIN)/%)
@@ -492,7 +501,7 @@ bench-quick:
 run-bench: all
 	@export VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench'; \
 		bench/run.sh $(QUICK) && bench/trees.sh $(QUICK) && \
-		bench/idle.sh $(QUICK)
+		bench/idle.sh $(QUICK) && bench/templates.sh $(QUICK)
 
 # Fuzzers are clang's, and built apart.
 fuzz:

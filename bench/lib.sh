@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Shared by run.sh, trees.sh and idle.sh: the scratch directory and its
-# cleanup, the peers and how each is mounted, facts about the machine.
+# Shared by run.sh, trees.sh, idle.sh and templates.sh: the scratch directory
+# and its cleanup, the peers and how each is mounted, facts about the machine.
 #
 # Environment (all optional):
 #   VEFS_BIN      directory of mount.vefs       (../build/bin)
-#   BENCH_BIN     directory of micro and mkfiles (../build/opt/bench); what is
-#                 missing or older than its source is compiled with cc
+#   BENCH_BIN     directory of micro, mkfiles and aside (../build/opt/bench);
+#                 what is missing or older than its source is compiled with cc
 #   BENCH_DIR     measure the disk of this directory, not an ext4 image
 #   BENCH_SIZE    of that (sparse) image, in /var/tmp (12G)
 #   BENCH_RESULTS where the JSON goes           (bench/results)
@@ -30,9 +30,10 @@ PEERS=${PEERS:-plain overlayfs fuse-overlayfs vefs}
 OVERLAY_OPTS=${OVERLAY_OPTS-metacopy=on,redirect_dir=on,index=on}
 bench_dir=
 bench_loop=
+bench_group=
 work_dir=
-micro='' mkfiles=''
-export micro mkfiles
+micro='' mkfiles='' aside=''
+export micro mkfiles aside
 bench_spinners=()
 bench_pin=()
 bench_skipped=()
@@ -93,6 +94,34 @@ bench_disk_exit()
 	losetup -d "$bench_loop"
 }
 
+# A control group for what must be known of some processes' memory alone;
+# without the controller bench_group stays empty.
+bench_group_new()
+{
+	local top=/sys/fs/cgroup
+
+	if grep -qsw memory "$top/cgroup.subtree_control"; then
+		bench_group=$top/vefs-bench.$$
+	elif [ -e "$top/memory/memory.stat" ]; then
+		bench_group=$top/memory/vefs-bench.$$
+	fi
+	[ -z "$bench_group" ] || mkdir "$bench_group" || bench_group=
+}
+
+# After the last umount, when the daemons are about to end.
+bench_group_end()
+{
+	local i
+
+	[ -n "$bench_group" ] || return
+	for ((i = 0; i < 50; i++)); do
+		rmdir "$bench_group" 2>/dev/null && break
+		sleep 0.1
+	done
+	[ "$i" -lt 50 ] || say "$bench_group stays: something lives in it"
+	bench_group=
+}
+
 bench_cleanup()
 {
 	local status=$?
@@ -103,6 +132,7 @@ bench_cleanup()
 		bench_umount_all
 		[ -n "$(bench_mounted)" ] && exit 1
 	fi
+	bench_group_end
 	[ -n "$bench_loop" ] && bench_disk_exit
 	[ -n "$bench_dir" ] && rm -rf --one-file-system "$bench_dir"
 	exit "$status"
@@ -396,5 +426,6 @@ table()
 		labels+=("$(peer_label "$peer")")
 	done
 	awk -v peers="${labels[*]}" -v set="$1" -v stat="${STAT:-median}" \
+		-v disk="$bench_disk" \
 		-f "$bench_here/table.awk" "$bench_here/goals.txt" "$2"
 }

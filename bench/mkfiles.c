@@ -6,6 +6,9 @@
  *   mkfiles lower|upper DIR    what micro needs; its table names the paths
  *   mkfiles many DIR           100 directories of 1000 empty files
  *   mkfiles source COUNT DIR   a source tree of COUNT files, 13 KiB on average
+ *   mkfiles root MIB DIR       a system's tree of so much data: some 24 files
+ *                              of each MiB, of up to 16 MiB
+ *   mkfiles names COUNT DIR    COUNT empty files, 100 in a directory
  *   mkfiles project COUNT DIR  a C project of COUNT files and a Makefile
  */
 #ifndef _GNU_SOURCE
@@ -54,16 +57,25 @@ static const struct tree {
 	{ "many", "many", NULL, 100, 1000, 0 },
 };
 
-/* Sizes of source files: what share (in percent) lies between which bounds. */
-static const struct {
-	unsigned int percent;
+/* Sizes of source files: what share (of 1000) lies between which bounds. */
+struct sizes {
+	unsigned int permille;
 	size_t from;
 	size_t to;
-} sizes[] = {
-	{ 50, 512, 4 * KIB },
-	{ 35, 4 * KIB, 16 * KIB },
-	{ 13, 16 * KIB, 64 * KIB },
-	{ 2, 64 * KIB, 256 * KIB },
+};
+
+static const struct sizes source_sizes[] = {
+	{ 500, 512, 4 * KIB },
+	{ 350, 4 * KIB, 16 * KIB },
+	{ 130, 16 * KIB, 64 * KIB },
+	{ 20, 64 * KIB, 256 * KIB },
+};
+
+/* As in a minimal Debian: most files small, most bytes in the large ones. */
+static const struct sizes root_sizes[] = {
+	{ 550, 128, 4 * KIB },	     { 270, 4 * KIB, 16 * KIB },
+	{ 138, 16 * KIB, 64 * KIB }, { 40, 64 * KIB, 512 * KIB },
+	{ 2, MIB, 16 * MIB },
 };
 
 static unsigned int seed = 1;
@@ -205,13 +217,13 @@ static int trees_make(int root, const char *of)
 
 /* --- a source tree: something for tar, git, find and du --- */
 
-static size_t size_random(void)
+static size_t size_random(const struct sizes *sizes)
 {
-	unsigned int at = next_random() % 100;
+	unsigned int at = next_random() % 1000;
 	size_t i = 0;
 
-	while (at >= sizes[i].percent)
-		at -= sizes[i++].percent;
+	while (at >= sizes[i].permille)
+		at -= sizes[i++].permille;
 	return sizes[i].from +
 	       next_random() % (unsigned int)(sizes[i].to - sizes[i].from);
 }
@@ -244,26 +256,65 @@ static void text_make(int dir, const char *name, size_t size)
 	file_done(fd);
 }
 
+/* Files into directories of two levels, so many in each. */
+struct spread {
+	int root;
+	int dir; /* the last one, -1 before the first */
+	int per_dir;
+	int count;
+};
+
+static int spread_next(struct spread *s)
+{
+	int i = s->count++, n = s->per_dir;
+	char path[64];
+
+	if (i % n == 0) {
+		if (s->dir >= 0)
+			close(s->dir);
+		snprintf(path, sizeof(path), "sub%03d/mod%02d", i / (16 * n),
+			 i / n % 16);
+		s->dir = dir_make(s->root, path);
+	}
+	return s->dir;
+}
+
 static void source_make(int root, int count)
 {
-	char path[64];
+	struct spread s = { root, -1, 16, 0 };
 	char name[32];
-	int dir = -1;
-	int i;
 
-	for (i = 0; i < count; i++) {
-		if (i % 16 == 0) {
-			if (dir >= 0)
-				close(dir);
-			snprintf(path, sizeof(path), "sub%03d/mod%02d", i / 256,
-				 i / 16 % 16);
-			dir = dir_make(root, path);
-		}
+	for (int i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "file%05d.c", i);
-		text_make(dir, name, size_random());
+		text_make(spread_next(&s), name, size_random(source_sizes));
 	}
-	if (dir >= 0)
-		close(dir);
+}
+
+static void root_make(int root, int mib)
+{
+	struct spread s = { root, -1, 16, 0 };
+	size_t left = (size_t)mib * MIB, size;
+	char name[32];
+
+	while (left) {
+		size = size_random(root_sizes);
+		if (size > left)
+			size = left;
+		snprintf(name, sizeof(name), "file%06d", s.count);
+		text_make(spread_next(&s), name, size);
+		left -= size;
+	}
+}
+
+static void names_make(int root, int count)
+{
+	struct spread s = { root, -1, 100, 0 };
+	char name[32];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "file%06d", i);
+		file_done(file_open(spread_next(&s), name));
+	}
 }
 
 /* --- a C project: something for make and cc --- */
@@ -326,7 +377,8 @@ static void project_make(int root, int count)
 static int usage(void)
 {
 	fprintf(stderr, "usage: mkfiles lower|upper|many DIR\n"
-			"       mkfiles source|project COUNT DIR\n");
+			"       mkfiles source|names|project COUNT DIR\n"
+			"       mkfiles root MIB DIR\n");
 	return 2;
 }
 
@@ -342,6 +394,10 @@ int main(int argc, char **argv)
 		return trees_make(root, argv[1]) ? 0 : usage();
 	if (!strcmp(argv[1], "source"))
 		source_make(root, count);
+	else if (!strcmp(argv[1], "root"))
+		root_make(root, count);
+	else if (!strcmp(argv[1], "names"))
+		names_make(root, count);
 	else if (!strcmp(argv[1], "project"))
 		project_make(root, count);
 	else

@@ -7,7 +7,7 @@
 # then their median; they count time, so below 1 is faster, for speeds too.
 # With stat=best the best of all rounds counts, for the ratios as well.
 #
-# usage: awk -v peers="ext4 overlayfs" -v set=micro -v stat=median \
+# usage: awk -v peers="ext4 overlayfs" -v disk=ext4 -v set=micro -v stat=median \
 #            -f table.awk goals.txt FILE
 
 function field(line, name,    at, rest)
@@ -123,10 +123,10 @@ function geomean(list, peer,    op, n, i, sum, x)
 	return exp(sum / n)
 }
 
-# The disk itself is no rival.
+# The disk itself is no rival, unless a goal names it.
 function is_rival(peer)
 {
-	return peer == "overlayfs" || peer == "fuse-overlayfs" ||
+	return peer in aimed || peer == "overlayfs" || peer == "fuse-overlayfs" ||
 		peer == "before"
 }
 
@@ -147,37 +147,61 @@ function verdict(text, peer, x, limit,    line)
 		met++
 		return
 	}
-	line = sprintf("- %s: %s x %s, goal %s", text, number(x), peer, limit)
+	line = sprintf("- %s: %s %s, goal %s", text, number(x), peer, limit)
 	missed = missed line "\n"
+}
+
+# What vefs itself is at, in the row's unit; a little more, as 0 is unknown.
+function own(op,    n, v)
+{
+	n = collect("vefs", op, v)
+	sort(v, n)
+	return n ? chosen(v, n, op) + 1e-9 : 0
+}
+
+function check_own(op, of, limit,    x, other)
+{
+	x = own(op)
+	if (of == "-") {
+		verdict(title[op], unit[op], x, limit)
+		return
+	}
+	other = own(substr(of, 2))
+	verdict(title[op], "x " title[substr(of, 2)], other ? x / other : 0,
+		limit)
 }
 
 function check_goal(op, peer, limit,    i, list)
 {
-	if (op == "*") {
+	if (peer == "-" || peer ~ /^@/) {
+		check_own(op, peer, limit)
+	} else if (op == "*") {
 		for (i = 1; i <= nops; i++) {
 			if (!((ops[i], peer) in named))
-				verdict(title[ops[i]], peer,
+				verdict(title[ops[i]], "x " peer,
 					ratio(ops[i], peer), limit)
 		}
 	} else if (op ~ /^geomean\(/) {
 		list = op
 		sub(/^geomean\(/, "", list)
 		sub(/\)$/, "", list)
-		verdict("geometric mean of " list, peer,
+		verdict("geometric mean of " list, "x " peer,
 			geomean(list, peer), limit)
 	} else {
-		verdict(title[op] ? title[op] : op, peer, ratio(op, peer),
-			limit)
+		verdict(title[op] ? title[op] : op, "x " peer,
+			ratio(op, peer), limit)
 	}
 }
 
 FNR == NR {
 	if ($1 == set && NF == 4) {
 		ngoals++
+		who = $3 == "plain" ? disk : $3
 		goal_op[ngoals] = $2
-		goal_peer[ngoals] = $3
+		goal_peer[ngoals] = who
 		goal_limit[ngoals] = $4
-		named[$2, $3] = 1
+		named[$2, who] = 1
+		aimed[who] = 1
 	}
 	next
 }

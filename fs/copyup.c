@@ -92,7 +92,6 @@ static int put_times(int fd, const struct stat *st, bool changed)
 
 static int put_meta(struct job *j, int fd)
 {
-	char path[FDIO_PROC_MAX];
 	const struct stat *st = &j->st;
 	int r;
 
@@ -107,9 +106,8 @@ static int put_meta(struct job *j, int fd)
 		r = 0;
 	if (r == 0 && j->rec.metacopy)
 		r = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
-	if (r == 0 && !S_ISLNK(st->st_mode) &&
-	    chmod(fdio_proc(path, fd), st->st_mode & 07777) < 0)
-		r = -errno;
+	if (r == 0 && !S_ISLNK(st->st_mode))
+		r = fdio_chmod(fd, st->st_mode & 07777);
 	/* Emptied by the guest, it has changed. */
 	return r < 0 ? r : put_times(fd, st, j->want == COPYUP_EMPTY);
 }

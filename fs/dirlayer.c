@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
@@ -460,15 +462,21 @@ int dirlayer_private(int dirfd)
 
 /*
  * Are there file handles, and may we use them: 1, 0; -errno if that cannot be
- * told. An index was named after what it was when it was made.
+ * told. FUSE's lead to nothing once the kernel has forgotten the inode. An
+ * index was named after what it was when it was made.
  */
 static int handles_work(struct dirlayer *d)
 {
 	static const int no[] = { -EOPNOTSUPP, -EOVERFLOW, -ENOSYS, -EPERM,
 				  -EACCES,     -EINVAL,	   -ESTALE };
 	struct ref ref = REF_NONE;
-	int r = handle_of(d, d->rootfd, "", AT_EMPTY_PATH, &ref);
+	struct statfs fs;
+	int r = fstatfs(d->rootfd, &fs) < 0 ? -errno : 0;
 
+	if (r == 0 && fs.f_type == FUSE_SUPER_MAGIC)
+		return 0;
+	if (r == 0)
+		r = handle_of(d, d->rootfd, "", AT_EMPTY_PATH, &ref);
 	if (r == 0)
 		r = open_ref(&d->pub, &ref, O_PATH);
 	if (r >= 0) {

@@ -123,13 +123,14 @@ static int list_one(void *ctx, const char *name)
 
 ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
 {
-	struct listing l = { .o = o, .buf = buf, .size = size };
+	struct listing l = { .o = o, .size = size };
 	struct itable_view v;
 	META(m);
 	int r;
 
 	if (o->opts->noxattrs)
 		return 0;
+	l.buf = buf;
 	itable_view(o->inodes, i, &v);
 	r = meta_open(o, &v, &m);
 	if (r == 0)

@@ -456,7 +456,6 @@ void itable_move_end(struct itable *t, struct inode *i)
 	while (*p != self)
 		p = &t->inodes[*p].move_next;
 	*p = i->move_next;
-	t->moves++;
 	itablepriv_rec(t, i)->flags &= ~(uint32_t)INODE_MOVING;
 	pthread_mutex_unlock(&t->mutex);
 }

@@ -137,7 +137,8 @@ int itable_intern(struct itable *t, const struct itable_seed *seed,
  * A copy-up gives an inode another identity, and whoever asks the layers
  * meanwhile may find either. From before upper shows the inode until the
  * table knows its new ref it is between itable_move_begin() and _end(): it is
- * found then by its outward number. itable_moves() counts those that ended.
+ * found then by its outward number. itable_moves() counts the inodes that have
+ * got an upper ref.
  */
 uint64_t itable_moves(struct itable *t);
 void itable_move_begin(struct itable *t, struct inode *i);

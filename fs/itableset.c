@@ -48,8 +48,12 @@ static int reblob(struct itable *t, struct inode *i, const struct ref *upper,
 	rehash = i->hashed;
 	itablepriv_hash_del(t, i);
 	r = itablepriv_blob_replace(t, rec, fresh, len);
-	if (r == 0 && upper)
+	if (r == 0 && upper) {
+		/* At once: by its lower name it is not found any more. */
+		if (!(rec->flags & INODE_UPPER))
+			t->moves++;
 		rec->flags |= INODE_UPPER;
+	}
 	if (rehash)
 		itablepriv_hash_add(t, i);
 	pthread_mutex_unlock(&t->mutex);

@@ -76,9 +76,11 @@ static int bad(struct image *g, const char *what)
 
 static int missing(struct image *g, int r, const char *path)
 {
-	return why_sys(g->im->why, r == -ENOENT ? -EBADMSG : r,
-		       "the image %s, file '%s'%s", g->name, path,
-		       r == -ENOENT ? " (missing)" : "");
+	if (r == -ENOENT)
+		return why_set(g->im->why, -EBADMSG,
+			       "the image %s: its file '%s' is missing",
+			       g->name, path);
+	return why_sys(g->im->why, r, "the image %s, file '%s'", g->name, path);
 }
 
 /* Open what is a regular file. */

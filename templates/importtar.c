@@ -374,7 +374,12 @@ static int put_mark(struct import *im, const char *path)
 	/* other names of that kind are a storage driver's own */
 	if (!strncmp(last, ".wh..wh.", 8))
 		return 1;
-	strbuf_puts(&of, last + strlen(WHITEOUT));
+	last += strlen(WHITEOUT);
+	/* by way of "." it would hide the directory that it lies in */
+	if (!strcmp(last, ".") || !strncmp(last, "./", 2))
+		return why_set(im->why, -EBADMSG, "whiteout '%s' hides nothing",
+			       path);
+	strbuf_puts(&of, last);
 	r = strbuf_error(&of) ? -ENOMEM
 			      : treepath_whiteout(im->tree, strbuf_get(&of));
 	return r < 0 ? r : 1;

@@ -27,8 +27,11 @@
 #	VEFS_PROGS	the directory of helper programs: vt, stress/NAME
 #	VEFS_SRC	the checkout
 #	D		which build this is: opt, asan, tsan, cov
-# What run.sh itself looks at besides: VEFS_TMPDIR (/var/tmp), where VEFS_TMP
-# is made: a filesystem with xattrs and ACLs.
+# What run.sh itself looks at besides:
+#	VEFS_TMPDIR	where VEFS_TMP is made: a filesystem with xattrs and
+#			ACLs (/var/tmp)
+#	VEFS_FORGET=1	the kernel forgets unused dentries and inodes every 10
+#			ms meanwhile, as it may when memory is short
 #
 # The last line is "N passed, N failed, N skipped". Exit: 0 when something
 # passed and nothing failed.
@@ -52,8 +55,10 @@ export VEFS_SLOW=${VEFS_SLOW:-$slow}
 logs=$top/build/$D/log
 passed=0 failed=0 skipped=0
 failures=()
+follower=
 VEFS_TMP=
 running=
+forgetter=
 
 die()
 {
@@ -105,6 +110,7 @@ finish()
 {
 	trap - EXIT
 	[ -z "$running" ] || kill "$running"
+	[ -z "$forgetter" ] || kill "$forgetter"
 	wait
 	tmp_drop
 }
@@ -182,10 +188,11 @@ run_script()
 	timeout -k 10 "$limit" bash "$script" </dev/null >>"$log.log" 2>&1 &
 	running=$!
 	tail -n +1 -s 0.1 -f --pid="$running" "$log.log" &
+	follower=$!
 	wait "$running"
 	status=$?
 	running=
-	wait
+	wait "$follower"
 
 	while IFS= read -r line; do
 		case $line in
@@ -255,6 +262,13 @@ full_name()
 	die "there is no /dev/fuse: a kernel with FUSE is needed"
 mkdir -p "$logs" || die "cannot write to $logs"
 
+forget()
+{
+	while echo 2 >/proc/sys/vm/drop_caches; do
+		sleep 0.01
+	done
+}
+
 names=()
 for name in "$@"; do
 	name=$(full_name "$name") || exit
@@ -263,6 +277,10 @@ done
 if [ $# -eq 0 ]; then
 	mapfile -t names < <(all_scripts)
 	names=(unit "${names[@]}")
+fi
+if [ "${VEFS_FORGET:-0}" = 1 ]; then
+	forget &
+	forgetter=$!
 fi
 for name in "${names[@]}"; do
 	case $name in

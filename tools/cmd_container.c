@@ -41,17 +41,27 @@ static int fail(const struct work *w, int r)
 	return r == -EBUSY ? CMD_LOCKED : CMD_FAILED;
 }
 
-/* Open the store and the container argv names, locked. An exit code. */
-static int work_begin(struct work *w, const struct cmd_common *common,
-		      const char *id)
+/* The command line says what nothing can be called. */
+static int misused(const struct work *w, int r)
 {
-	int r;
+	cmd_fail(r, &w->why);
+	return CMD_USAGE;
+}
 
+/* Open the store and the container argv names, locked; with `damaged`
+ * also one without a usable vefs.conf. An exit code. */
+static int work_begin(struct work *w, const struct cmd_common *common,
+		      const char *id, bool damaged)
+{
+	int r = container_check_id(id, &w->why);
+
+	if (r < 0)
+		return misused(w, r);
 	w->c = cmd_open(common, false);
 	if (!w->c)
 		return CMD_FAILED;
 	r = container_open(w->c, id, true, &w->one, &w->why);
-	return r < 0 ? fail(w, r) : CMD_OK;
+	return r < 0 && !(damaged && r == -EUCLEAN) ? fail(w, r) : CMD_OK;
 }
 
 /* One operand, no options. 1: go on; else *status is the exit code. */
@@ -76,6 +86,7 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 	const struct cmd_option own[] = { { "template", NULL, &spec },
 					  { "target", NULL, &target },
 					  { NULL, NULL, NULL } };
+	struct catalog_id id;
 	WORK(w);
 	int r;
 
@@ -85,6 +96,16 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 		log_error("--template is missing: say what it is made of");
 		return CMD_USAGE;
 	}
+	r = container_check_id(argv[0], &w.why);
+	if (r == 0)
+		r = catalog_parse(spec, &id, &w.why);
+	if (r == 0 && target && target[0] != '/')
+		r = why_set(&w.why, -EINVAL,
+			    "--target %s: the mount point must be an absolute "
+			    "path",
+			    target);
+	if (r < 0)
+		return misused(&w, r);
 	w.c = cmd_open(common, false);
 	if (!w.c)
 		return CMD_FAILED;
@@ -104,7 +125,7 @@ static int run_destroy(const struct cmd *self, struct cmd_common *common,
 
 	if (!one_operand(self, common, argc, argv, &status))
 		return status;
-	status = work_begin(&w, common, argv[0]);
+	status = work_begin(&w, common, argv[0], true);
 	if (status != CMD_OK)
 		return status;
 	if (container_is_mounted(&w.one)) {
@@ -143,6 +164,12 @@ static int do_mount(struct work *w, const char *store)
 	char absolute[PATH_MAX], folder[PATH_MAX + 96];
 	int r = make_target(w->one.root);
 
+	/* What is below would be hidden, and be nobody's to unmount. */
+	if (r == 0 && container_root_is_taken(&w->one)) {
+		log_error("%s: something else is mounted there, see findmnt",
+			  w->one.root);
+		return CMD_FAILED;
+	}
 	if (r == 0 && !realpath(store, absolute))
 		r = -errno;
 	if (r < 0) {
@@ -167,7 +194,7 @@ static int run_mount(const struct cmd *self, struct cmd_common *common,
 
 	if (!one_operand(self, common, argc, argv, &status))
 		return status;
-	status = work_begin(&w, common, argv[0]);
+	status = work_begin(&w, common, argv[0], false);
 	if (status != CMD_OK)
 		return status;
 	if (container_is_mounted(&w.one)) {
@@ -189,7 +216,7 @@ static int run_umount(const struct cmd *self, struct cmd_common *common,
 
 	if (!one_operand(self, common, argc, argv, &status))
 		return status;
-	status = work_begin(&w, common, argv[0]);
+	status = work_begin(&w, common, argv[0], false);
 	if (status != CMD_OK)
 		return status;
 	if (!container_is_mounted(&w.one)) {
@@ -211,7 +238,9 @@ static int run_umount(const struct cmd *self, struct cmd_common *common,
 static int print_one(void *ctx, const struct container *c)
 {
 	json_t *all = ctx;
-	const char *status = container_is_mounted(c) ? "mounted" : "down";
+	const char *status = !c->template[0]	       ? "damaged"
+			     : container_is_mounted(c) ? "mounted"
+						       : "down";
 
 	if (all)
 		return json_array_append_new(

@@ -33,7 +33,7 @@ static const struct cmd children[] = {
 		  "  vefs template import bookworm debian:bookworm\n",
 	  .run = tcmd_import },
 	{ .name = "list",
-	  .args = "template list [NAME] [--bytes]",
+	  .args = "template list [NAME[:VERSION]] [--bytes]",
 	  .brief = "what there is, and how much of it is shared",
 	  .help = "OWN is what only that version holds; removing it frees "
 		  "that much.\n\n"

@@ -70,7 +70,7 @@ static int verify_one(struct catalog *c, const struct cmd_common *common,
 	return r;
 }
 
-/* What the operands name, or all. */
+/* What the operands name, or all; none of them when one is not there. */
 static int which(struct catalog *c, int n, char **argv,
 		 struct catalog_version **out, size_t *count)
 {
@@ -85,15 +85,18 @@ static int which(struct catalog *c, int n, char **argv,
 	*out = calloc((size_t)n, sizeof(**out));
 	if (!*out)
 		return cmd_fail(-ENOMEM, &why);
-	for (*count = 0; r == 0 && *count < (size_t)n; ++*count) {
-		r = catalog_parse(argv[*count], &id, &why);
+	for (int i = 0; i < n; i++) {
+		r = catalog_parse(argv[i], &id, &why);
 		if (r < 0) {
 			cmd_fail(r, &why);
 			return CMD_USAGE;
 		}
-		r = catalog_find(c, &id, &(*out)[*count], &why);
+		r = catalog_find(c, &id, &(*out)[i], &why);
+		if (r < 0)
+			return cmd_fail(r, &why);
 	}
-	return r < 0 ? cmd_fail(r, &why) : CMD_OK;
+	*count = (size_t)n;
+	return CMD_OK;
 }
 
 TCMD_RUN(verify)
@@ -120,8 +123,6 @@ TCMD_RUN(verify)
 	if (status == CMD_OK && common->json)
 		k.bad = json_array();
 	for (size_t i = 0; i < count && v && !progress_cancelled(); i++) {
-		if (status == CMD_USAGE)
-			break;
 		if (verify_one(c, common, &v[i].id, &k, fast))
 			status = CMD_FAILED;
 	}

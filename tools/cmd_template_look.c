@@ -68,9 +68,17 @@ static void print_row(const struct catalog_version *v, const struct usage *u,
 	       date(v->seal.created, text));
 }
 
+/* Is `v` what was asked for? Empty parts are no question. */
+static bool is_asked(const struct catalog_version *v,
+		     const struct catalog_id *asked)
+{
+	return (!asked->name[0] || !strcmp(v->id.name, asked->name)) &&
+	       (!asked->version[0] || !strcmp(v->id.version, asked->version));
+}
+
 static int print_list(const struct cmd_common *common,
 		      const struct catalog_version *v, const struct usage *u,
-		      size_t n, const char *name, bool bytes)
+		      size_t n, const struct catalog_id *asked, bool bytes)
 {
 	json_t *all = common->json ? json_array() : NULL;
 	int width = bytes ? 14 : 10;
@@ -79,7 +87,7 @@ static int print_list(const struct cmd_common *common,
 		printf("%-28s %*s %*s %*s %9s  %s\n", "TEMPLATE", width, "SIZE",
 		       width, "OWN", width, "SHARED", "FILES", "CREATED");
 	for (size_t i = 0; i < n; i++) {
-		if (name && strcmp(v[i].id.name, name) != 0)
+		if (!is_asked(&v[i], asked))
 			continue;
 		if (all)
 			json_array_append_new(all, version_json(&v[i], &u[i]));
@@ -87,6 +95,19 @@ static int print_list(const struct cmd_common *common,
 			print_row(&v[i], &u[i], bytes);
 	}
 	return all ? tcmd_print_json(all) : CMD_OK;
+}
+
+/* What was named and is not there is told, as by any other command. */
+static int check_asked(struct catalog *c, const struct catalog_version *v,
+		       size_t n, const struct catalog_id *asked,
+		       struct why *why)
+{
+	struct catalog_version one;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_asked(&v[i], asked))
+			return 0;
+	return asked->name[0] ? catalog_find(c, asked, &one, why) : 0;
 }
 
 TCMD_RUN(list)
@@ -101,23 +122,30 @@ TCMD_RUN(list)
 		{ "bytes", &bytes, NULL },
 		{ NULL, NULL, NULL },
 	};
+	struct catalog_id asked = { "", "" };
 	size_t n = 0;
 	int operands = cmd_parse(self, common, options, argc, argv, limits), r;
 
 	if (operands < 0)
 		return cmd_parse_status(common);
+	r = operands ? catalog_parse(argv[0], &asked, &why) : 0;
+	if (r < 0) {
+		cmd_fail(r, &why);
+		return CMD_USAGE;
+	}
 	c = cmd_open(common, false);
 	if (!c)
 		return CMD_FAILED;
 	r = catalog_list(c, &v, &n, &why);
+	if (r == 0)
+		r = check_asked(c, v, n, &asked, &why);
 	u = calloc(n + 1, sizeof(*u));
 	if (r == 0)
 		r = u ? usage_count(c, v, n, u) : -ENOMEM;
 	catalog_free(c);
 	if (r < 0 || !u)
 		return cmd_fail(r, &why);
-	return cmd_flush(
-		print_list(common, v, u, n, operands ? argv[0] : NULL, bytes));
+	return cmd_flush(print_list(common, v, u, n, &asked, bytes));
 }
 
 /* ---- show ---------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/log.h"
 #include "fs/base/parse.h"
 #include "fs/base/rmtree.h"
 #include "templates/index.h"
@@ -26,6 +27,7 @@
 #define CONF "vefs.conf"
 #define DEPTH 4096u
 #define ID_FIRST 101u
+#define ID_LAST (UINT32_MAX - 1)
 
 /* What vefs.conf may say; other lines are kept by nobody and ignored. */
 struct conf_key {
@@ -45,11 +47,14 @@ int container_check_id(const char *id, struct why *why)
 	uint32_t n;
 
 	if (isdigit((unsigned char)id[0])) {
-		if (parse_u32(id, UINT32_MAX - 1, &n) == 0 && n >= ID_FIRST)
+		/* 0101 would be another directory than 101 */
+		if (id[0] != '0' && parse_u32(id, ID_LAST, &n) == 0 &&
+		    n >= ID_FIRST)
 			return 0;
 		return why_set(why, -EINVAL,
-			       "'%s': a container's number is %u or more", id,
-			       ID_FIRST);
+			       "'%s': a container's number is between %u and "
+			       "%u, without zeros in front",
+			       id, ID_FIRST, ID_LAST);
 	}
 	if (!isalpha((unsigned char)id[0]) || strlen(id) > CONTAINER_ID_MAX ||
 	    strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -81,12 +86,13 @@ static void take_line(struct container *one, const char *line)
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
 		size_t len = strlen(keys[i].name), n = 0;
 		char *to = (char *)one + keys[i].at;
-		const char *p = line + len + 2;
+		const char *p;
 
 		if (strncmp(line, keys[i].name, len) != 0 ||
 		    strncmp(line + len, "=\"", 2) != 0)
 			continue;
-		for (; *p && *p != '"' && n + 1 < keys[i].size; p++) {
+		for (p = line + len + 2;
+		     *p && *p != '"' && n + 1 < keys[i].size; p++) {
 			if (*p == '\\' && p[1])
 				p++;
 			to[n++] = *p;
@@ -102,21 +108,23 @@ static int read_conf(struct container *one, struct why *why)
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	size_t room = 0;
 
-	if (!f) {
+	if (!f && fd != -ENOENT) {
 		if (fd >= 0)
 			close(fd);
 		return why_sys(why, fd < 0 ? fd : -ENOMEM,
 			       "container %s: " CONF, one->id);
 	}
-	while (getline(&line, &room, f) > 0)
+	while (f && getline(&line, &room, f) > 0)
 		take_line(one, line);
-	fclose(f);
-	if (!one->template[0] || one->root[0] != '/')
-		return why_set(why, -EUCLEAN,
-			       "container %s: " CONF
-			       " does not say OSTEMPLATE and VE_ROOT",
-			       one->id);
-	return 0;
+	if (f)
+		fclose(f);
+	if (one->template[0] && one->root[0] == '/')
+		return 0;
+	one->template[0] = one->root[0] = '\0';
+	return why_set(why, -EUCLEAN,
+		       "container %s: its " CONF " does not say OSTEMPLATE and "
+		       "VE_ROOT: mend it, or 'vefs destroy %s'",
+		       one->id, one->id);
 }
 
 static void put_value(FILE *f, const char *key, const char *value)
@@ -175,7 +183,7 @@ static int make_upper(int dir, int version)
 	_cleanup_close_ int fd = -1;
 	struct index *x = NULL;
 	struct timespec times[2];
-	struct node n;
+	struct node n = { 0 };
 	int r = index_open(version, 0, &x);
 
 	if (r == 0)
@@ -322,17 +330,59 @@ void container_close(struct container *c)
 	c->dir = c->lock = -1;
 }
 
+/* Is there a mount by its name: on that device, or (NULL) on any? */
+static bool is_in_mountinfo(const char *id, const struct statx *sx)
+{
+	_cleanup_free_ char *line = NULL;
+	char want[CONTAINER_ID_MAX + 16];
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	bool found = false;
+	size_t room = 0;
+
+	/* What cannot be told is not destroyed. */
+	if (!f)
+		return true;
+	snprintf(want, sizeof(want), " vefs:%s ", id);
+	while (!found && getline(&line, &room, f) > 0) {
+		const char *type = strstr(line, " - ");
+		const char *source = type ? strchr(type + 3, ' ') : NULL;
+		unsigned major, minor;
+
+		if (!source || strncmp(source, want, strlen(want)) != 0)
+			continue;
+		found = !sx ||
+			(sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
+			 major == sx->stx_dev_major &&
+			 minor == sx->stx_dev_minor);
+	}
+	fclose(f);
+	return found;
+}
+
 bool container_is_mounted(const struct container *c)
 {
 	struct statfs fs;
 	struct statx sx;
 
+	if (!c->root[0])
+		return is_in_mountinfo(c->id, NULL);
 	/* Nothing is asked of a daemon that may hang. */
 	if (statx(AT_FDCWD, c->root, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
 		  &sx) < 0)
-		return errno == ENOTCONN;
+		return errno == ENOTCONN && is_in_mountinfo(c->id, NULL);
 	return (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
-	       (statfs(c->root, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC);
+	       (statfs(c->root, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC) &&
+	       is_in_mountinfo(c->id, &sx);
+}
+
+bool container_root_is_taken(const struct container *c)
+{
+	struct statx sx;
+
+	if (statx(AT_FDCWD, c->root, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
+		  &sx) < 0)
+		return errno == ENOTCONN;
+	return sx.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
 int container_destroy(struct catalog *c, struct container *one, struct why *why)
@@ -351,7 +401,8 @@ int container_destroy(struct catalog *c, struct container *one, struct why *why)
 	if (r < 0)
 		return why_sys(why, r, "destroying container %s", one->id);
 	/* Its mount point, where nothing else is in it. */
-	rmdir(one->root);
+	if (one->root[0])
+		rmdir(one->root);
 	return 0;
 }
 
@@ -363,6 +414,20 @@ static int by_id(const struct dirent **a, const struct dirent **b)
 static int is_id(const struct dirent *de)
 {
 	return de->d_name[0] != '.';
+}
+
+/* 1: open, as far as can be; 0: destroyed meanwhile. */
+static int open_one(struct catalog *c, const char *id, struct container *one,
+		    struct why *why)
+{
+	struct why none = { "" };
+	int r = container_open(c, id, false, one, &none);
+
+	if (r == 0 || r == -EUCLEAN)
+		return 1;
+	if (r == -ENOENT && one->dir < 0)
+		return 0;
+	return why_set(why, r, "%s", none.text);
 }
 
 int container_each(struct catalog *c,
@@ -379,9 +444,8 @@ int container_each(struct catalog *c,
 		struct container one = CONTAINER_NONE;
 
 		if (r == 0)
-			r = container_open(c, names[i]->d_name, false, &one,
-					   why);
-		if (r == 0)
+			r = open_one(c, names[i]->d_name, &one, why);
+		if (r > 0)
 			r = fn(ctx, &one);
 		container_close(&one);
 		free(names[i]);
@@ -404,6 +468,12 @@ static int count_user(void *ctx, const struct container *c)
 	struct using *u = ctx;
 	char spec[CONTAINER_SPEC_MAX];
 
+	if (!c->template[0]) {
+		log_error("container %s: its " CONF " does not say what it is "
+			  "made of: mend it, or 'vefs destroy %s'",
+			  c->id, c->id);
+		return -EUCLEAN;
+	}
 	snprintf(spec, sizeof(spec), "%s:%s", u->id->name, u->id->version);
 	if (strcmp(spec, c->template) == 0 && u->count++ == 0)
 		snprintf(u->one, CATALOG_NAME_MAX + 1, "%s", c->id);
@@ -413,9 +483,11 @@ static int count_user(void *ctx, const struct container *c)
 static int users(void *ctx, const struct catalog_id *id,
 		 char one[CATALOG_NAME_MAX + 1])
 {
-	struct using u = { .id = id, .one = one };
-	int r = container_each(ctx, count_user, &u, NULL);
+	struct using u = { .id = id };
+	int r;
 
+	u.one = one;
+	r = container_each(ctx, count_user, &u, NULL);
 	return r < 0 ? r : u.count;
 }
 

@@ -45,20 +45,27 @@ int container_create(struct catalog *c, const char *store, const char *id,
 
 /*
  * Open it; with `lock` for a change: -EBUSY when another command has it.
- * -ENOENT: there is none. container_close() in every case.
+ * -ENOENT: there is none. -EUCLEAN: vefs.conf is damaged; it is open, with
+ * empty `template` and `root`. container_close() in every case.
  */
 int container_open(struct catalog *c, const char *id, bool lock,
 		   struct container *out, struct why *why);
 void container_close(struct container *c);
 
-/* Is its root a mount of ours? */
+/* Is its root the mount of this container, not only of some other? */
 bool container_is_mounted(const struct container *c);
+
+/* Is its root a mount point, whoever's? */
+bool container_root_is_taken(const struct container *c);
 
 /* Remove all of it; the caller has seen that it is not mounted. */
 int container_destroy(struct catalog *c, struct container *one,
 		      struct why *why);
 
-/* Call `fn` for each, by id, unlocked; its non-zero value ends it. */
+/*
+ * Call `fn` for each, by id, unlocked; its non-zero value ends it. Where
+ * vefs.conf is damaged `template` and `root` are empty.
+ */
 int container_each(struct catalog *c,
 		   int (*fn)(void *ctx, const struct container *one), void *ctx,
 		   struct why *why);

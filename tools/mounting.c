@@ -9,6 +9,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
+#include "tools/beside.h"
 
 #define HELPER "mount.vefs"
 
@@ -30,22 +31,6 @@ void mounting_option(struct strbuf *b, const char *key, const char *value,
 	}
 }
 
-static int find_helper(char path[PATH_MAX])
-{
-	ssize_t n =
-		readlink("/proc/self/exe", path, PATH_MAX - sizeof(HELPER) - 1);
-	char *slash;
-
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	memcpy(slash + 1, HELPER, sizeof(HELPER));
-	if (access(path, X_OK) < 0)
-		memcpy(path, "/sbin/" HELPER, sizeof("/sbin/" HELPER));
-	return 0;
-}
-
 int mounting_run(const struct strbuf *options, const char *target)
 {
 	char path[PATH_MAX] = HELPER;
@@ -54,10 +39,10 @@ int mounting_run(const struct strbuf *options, const char *target)
 			       (char *)(uintptr_t)strbuf_get(options),
 			       (char *)(uintptr_t)target, NULL };
 	int r = strbuf_error(options), status;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (r == 0)
-		r = find_helper(path);
+		r = beside_find(HELPER, path);
 	if (r == 0)
 		r = -posix_spawn(&pid, path, NULL, NULL, argv, environ);
 	if (r < 0) {

@@ -119,6 +119,17 @@ int fdio_stat(int fd, struct stat *st)
 		       : 0;
 }
 
+int fdio_chmod(int fd, mode_t mode)
+{
+	char path[FDIO_PROC_MAX];
+
+	if (fchmod(fd, mode) == 0)
+		return 0;
+	if (errno == EBADF && chmod(fdio_proc(path, fd), mode) == 0)
+		return 0;
+	return -errno;
+}
+
 int fdio_statat(int dirfd, const char *name, struct stat *st)
 {
 	return fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;

@@ -52,6 +52,9 @@ ssize_t fdio_pwrite_full(int fd, const void *buf, size_t len, off_t off);
 /* fstat of what a descriptor names, O_PATH allowed. */
 int fdio_stat(int fd, struct stat *st);
 
+/* chmod of what a descriptor names, O_PATH allowed. 0 or -errno. */
+int fdio_chmod(int fd, mode_t mode);
+
 /* lstat of `name` in `dirfd`. */
 int fdio_statat(int dirfd, const char *name, struct stat *st);
 

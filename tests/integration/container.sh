@@ -135,11 +135,27 @@ t_below_directories() {
 	umount "$D/m"
 }
 
+# misused PATTERN ARGUMENT...: exit status 2 and a message like that
+misused() {
+	local pattern=$1
+
+	shift
+	usage_error "$@"
+	grep -qE "$pattern" "$D/usage.out" ||
+		fail "told '$(cat "$D/usage.out")', not '$pattern'"
+}
+
 t_refusals() {
 	template
 	refused "no template nosuch" create 101 --template nosuch
-	refused "101 or more" create 5 --template t
-	refused "number or a name" create 'a b' --template t
+	misused "between 101 and" create 5 --template t
+	misused "between 101 and" create 0101 --template t
+	misused "between 101 and" create 4294967295 --template t
+	misused "number or a name" create 'a b' --template t
+	misused "number or a name" mount ../101
+	misused "is not NAME" create 101 --template a/b
+	misused "must be an absolute path" create 101 --template t --target x
+	misused "template is missing" create 101
 	vefs --quiet create 101 --template t
 	refused "exists already" create 101 --template t
 	refused "no container 102" mount 102
@@ -159,6 +175,53 @@ t_refusals() {
 	exec 9<&-
 	vefs --quiet destroy 101
 	! stat "$D/store/containers/101" 2>/dev/null || fail "it worked"
+	vefs --quiet template remove t:1
+}
+
+# Two of one mount point: a command on one does nothing to the other.
+t_one_target_for_two() {
+	template
+	vefs --quiet create 101 --template t --target "$D/m"
+	vefs --quiet create 102 --template t --target "$D/m"
+	vefs --quiet mount 101
+	assert_eq "mounted down" "$(vefs --json list | python3 -c \
+		'import json, sys; print(*[c["status"] for c in json.load(sys.stdin)])')"
+	refused "something else is mounted there" mount 102
+	refused "102 is not mounted" umount 102
+	vefs --quiet destroy 102
+	assert_eq "text of f" "$(cat "$D/m/f")"
+	vefs --quiet umount 101
+	vefs --quiet destroy 101
+	mkdir -p "$D/m" "$D/real dir"
+	ln -s "$D/real dir" "$D/by link"
+	vefs --quiet create 101 --template t --target "$D/by link/root"
+	vefs --quiet mount 101
+	refused "mounted already" mount 101
+	refused "is mounted" destroy 101
+	vefs --quiet umount 101
+	[ ! -e "$D/real dir/root/f" ] || fail "it is still there"
+}
+
+# One whose vefs.conf is gone stands in nobody's way.
+t_damaged_conf() {
+	local conf=$D/store/containers/102/vefs.conf
+
+	template
+	for id in 101 102 103; do
+		vefs --quiet create "$id" --template t
+	done
+	for how in ": >$conf" "rm $conf"; do
+		eval "$how"
+		assert_eq "down damaged down" "$(vefs --json list | python3 -c \
+			'import json, sys; print(*[c["status"] for c in json.load(sys.stdin)])')"
+		refused "102: its vefs.conf" mount 102
+		refused "102: its vefs.conf" template remove t:1
+		vefs --quiet mount 103
+		vefs --quiet umount 103
+	done
+	vefs --quiet destroy 102
+	vefs --quiet destroy 101
+	vefs --quiet destroy 103
 	vefs --quiet template remove t:1
 }
 

@@ -300,4 +300,30 @@ t_mount_root_number() {
 	assert_stat %i "$ino" "$M"
 }
 
+# A lower on FUSE forgets its inodes when memory is short; a handle of one
+# leads nowhere then.
+t_lower_that_forgets() {
+	local i drops
+
+	only_vefs "no matter of ours"
+	mkdir -p "$D/b"
+	for i in $(seq 40); do
+		put "$L/d$i/f" "text $i"
+	done
+	"$VEFS_BIN/mount.vefs" -o "lowerdir=$LOWERS" "$D/b"
+	LOWERS=$D/b
+	mnt
+	while :; do
+		echo 2 >/proc/sys/vm/drop_caches || exit
+		sleep 0.002
+	done &
+	drops=$!
+	for i in $(seq 400); do
+		assert_text "$M/d$((i % 40 + 1))/f" "text $((i % 40 + 1))"
+	done
+	kill "$drops"
+	umnt
+	umnt_at "$D/b"
+}
+
 run_all

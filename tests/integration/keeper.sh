@@ -23,6 +23,8 @@ serve_on_a_mount() {
 	LOWERS=$D/b
 	serve_rw "$1"
 	mkdir "$M/own"
+	# Looked up again, when memory is short, it would ask the lower.
+	exec 9<"$M/own"
 	freeze "$BELOW" "$(child_of "$BELOW")"
 }
 
@@ -55,7 +57,9 @@ t_poison() {
 	cat "$M/poison" >"$D/got" 2>&1 &
 	reader=$!
 	for ((tries = 0; tries < 15; tries++)); do
-		hangs "$reader" || break
+		# Seen or not, it is under way: faults must tell.
+		hangs "$reader" || echo "fault $tries without a sight of it"
+		[ -d "/proc/$reader/fd" ] || break
 		old=$WORKER
 		fault "$old"
 		next_worker "$old"
@@ -66,17 +70,18 @@ t_poison() {
 		fail "the request was answered: $(cat "$D/got")"
 	fi
 	tail -n 20 "$D/vefs.log"
-	assert_eq 3 "$(grep -c 'was killed by SIG' "$D/vefs.log")" "deaths"
+	assert_le 3 "$(grep -c 'was killed by SIG' "$D/vefs.log")" "deaths"
 	grep -q "Input/output error" "$D/got" || fail "told: $(cat "$D/got")"
 	assert_log \
 		'LOOKUP of inode 1 has killed this process 3 times: refused with EIO'
-	put "$M/own/new" "upper works"
+	printf "upper works" >"$M/own/new"
 	assert_text "$M/own/new" "upper works"
 	thaw
 	assert_text "$M/poison" "no poison"
 	assert_text "$M/d/f" text
 	kill_worker KILL
 	assert_text "$M/poison" "no poison"
+	exec 9<&-
 	unmounts_well
 	umnt_at "$D/b"
 	wait "$BELOW"
@@ -99,6 +104,7 @@ t_killed_without_fault() {
 	thaw
 	wait "$reader"
 	assert_eq "no poison" "$(cat "$D/got")"
+	exec 9<&-
 	unmounts_well
 	umnt_at "$D/b"
 	wait "$BELOW"
@@ -114,6 +120,7 @@ t_gives_up() {
 
 	begin
 	serve_on_a_mount "crash_limit=3"
+	exec 9<&-
 	cat "$M/poison" >"$D/got" 2>&1 &
 	reader=$!
 	hangs "$reader" || fail "the reader does not wait"

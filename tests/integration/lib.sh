@@ -349,6 +349,14 @@ skip() {
 	exit 77
 }
 
+# since_linux MAJOR MINOR: is this kernel as new?
+since_linux() {
+	local major minor
+
+	IFS=.- read -r major minor _ < <(uname -r)
+	[ "$((major * 1000 + minor))" -ge "$(($1 * 1000 + $2))" ]
+}
+
 # differs FS REASON: this promise is ours, FS does otherwise.
 differs() {
 	if [ "$VEFS_FS" = "$1" ] && [ "$VEFS_ALL" = 0 ]; then

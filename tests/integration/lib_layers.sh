@@ -130,6 +130,18 @@ daemon_pids() {
 	"$VT" pids "$M"
 }
 
+# kill_daemon: all of it at once; stopped, none can stand in for another.
+kill_daemon() {
+	local all
+
+	all=$(daemon_pids)
+	# shellcheck disable=SC2086 # several
+	kill -STOP $all
+	# shellcheck disable=SC2086 # several
+	kill -KILL $all
+	"$VT" gone "$D/" $((10 * VEFS_SLOW))
+}
+
 # new_fs ext4|xfs|btrfs|tmpfs|ramfs SIZE DIR: an empty filesystem on DIR, from
 # an image beside it; unmounting frees the loop device.
 new_fs() {

@@ -23,13 +23,9 @@ until_ok() {
 
 # The kernel must send requests again.
 begin() {
-	local major minor
-
 	only_vefs "no worker of its own to lose"
-	IFS=.- read -r major minor _ < <(uname -r)
-	if [ "$((major * 1000 + minor))" -lt 6009 ]; then
+	since_linux 6 9 ||
 		skip "this kernel (before 6.9) cannot send requests again"
-	fi
 	ulimit -c 0
 	# Short: a socket's path has little room.
 	export VEFS_ROOT=$LIB_WORK

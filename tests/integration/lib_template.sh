@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# lib_template.sh - what template.sh is written with. To be sourced after
+# lib_template.sh - what the template scripts share. To be sourced after
 # lib.sh. S is the store of a case.
 
 vefs() {
@@ -376,6 +376,66 @@ bad_tars() {
 		z[len(z) // 2] ^= 255
 		z[len(z) // 2 + 1] ^= 255
 		raw("bad.gz", ".", bytes(z))
+		with open(top + "/list", "w") as f:
+		    for name, why in rows:
+		        f.write("%s %s\n" % (name, why))
+	END
+}
+
+# Docker archives, as directories, that are refused; "list" as above. What is
+# outside is the directory "out" beside them.
+bad_images() {
+	python3 - "$1" <<-'END'
+		import io, json, os, sys, tarfile
+
+		top = sys.argv[1]
+		rows = []
+		S, DIR, L = tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE
+
+		def layer(*entries):
+		    b = io.BytesIO()
+		    t = tarfile.open(fileobj=b, mode="w")
+		    for e in entries:
+		        i = tarfile.TarInfo(e[0])
+		        i.type = e[1] if len(e) > 1 else tarfile.REGTYPE
+		        i.linkname = e[2] if len(e) > 2 else ""
+		        t.addfile(i)
+		    t.close()
+		    return b.getvalue()
+
+		base = layer(("a", DIR), ("a/x",), ("b",))
+
+		def image(name, why, layers, names=None, manifest=None):
+		    os.makedirs(top + "/" + name)
+		    for n, l in enumerate(layers):
+		        open("%s/%s/%d" % (top, name, n), "wb").write(l)
+		    names = names or [str(n) for n in range(len(layers))]
+		    open(top + "/" + name + "/config", "w").write("{}")
+		    open(top + "/" + name + "/manifest.json", "w").write(
+		        manifest if manifest is not None else json.dumps(
+		            [{"Config": "config", "Layers": names}]))
+		    rows.append((name, why))
+
+		out = "out of the tree"
+		image("up", out, [base, layer(("../x",))])
+		image("hard", out, [base, layer(("h", L, "../../etc/passwd"))])
+		image("link", "a symlink", [layer(("l", S, "/tmp")),
+		                            layer(("l/x",))])
+		image("white1", out, [base, layer(("../.wh.b",))])
+		image("white2", out, [base, layer(("a/.wh...",))])
+		image("white3", "hides nothing", [base, layer(("a/.wh..",))])
+		image("white4", out, [base, layer((".wh.",))])
+		image("opaque", out, [base, layer(("../.wh..wh..opq",))])
+		image("file1", "is missing", [base], ["../out"])
+		image("file2", "is missing", [base], ["/etc/passwd"])
+		image("file3", "is missing", [base], ["0", "sym"])
+		os.symlink("../out", top + "/file3/sym")
+		image("cut", "runcated|damaged", [base, base[:700]])
+		image("none", "lacks", [], [])
+		image("two", "2 images", [base], None, "[{}, {}]")
+		image("text", "no JSON", [base], None, "[{")
+		image("odd", "damaged|0 images", [base], None, "{}")
+		open(top + "/out", "wb").write(base)
 		with open(top + "/list", "w") as f:
 		    for name, why in rows:
 		        f.write("%s %s\n" % (name, why))

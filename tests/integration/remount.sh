@@ -197,8 +197,6 @@ t_without_upper_later() {
 }
 
 t_sync_then_power_cut_of_the_daemon() {
-	local pid
-
 	only_vefs "no daemon of its own to lose"
 	put "$L/f" lower
 	mnt
@@ -206,10 +204,7 @@ t_sync_then_power_cut_of_the_daemon() {
 	printf ' more' >>"$M/f"
 	mv "$M/new" "$M/new2"
 	sync -f "$M"
-	for pid in $(daemon_pids); do
-		kill -KILL "$pid"
-	done
-	"$VT" gone "$D/" 10
+	kill_daemon
 	umount -l "$M"
 	mnt
 	assert_text "$M/f" "lower more"
@@ -219,7 +214,7 @@ t_sync_then_power_cut_of_the_daemon() {
 
 # The daemon dies somewhere in a copy-up: the file is the old or the new one.
 t_killed_in_a_copy_up() {
-	local i pid want new sum
+	local i want new sum
 
 	only_vefs "no daemon of its own to lose"
 	fill_random "$L/f" 33554432
@@ -231,10 +226,7 @@ t_killed_in_a_copy_up() {
 		mnt
 		(printf END >>"$M/f") 2>/dev/null &
 		sleep "0.0$i"
-		for pid in $(daemon_pids); do
-			kill -KILL "$pid"
-		done
-		"$VT" gone "$D/" 10
+		kill_daemon
 		umount -l "$M"
 		{ wait; } 2>/dev/null
 		mnt

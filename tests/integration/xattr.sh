@@ -375,7 +375,12 @@ t_inner_on_fresh_folders() {
 	put "$M/in/m/d/x" x
 	ln "$M/in/m/d/x" "$M/in/m/d/y"
 	ln -s x "$M/in/m/d/s"
-	"$VT" tmpfile "$M/in/m/d" text "$M/in/m/d/t"
+	# The inner one refuses O_TMPFILE on Linux 6.1, on ext4 as well.
+	if since_linux 6 6; then
+		"$VT" tmpfile "$M/in/m/d" text "$M/in/m/d/t"
+	else
+		put "$M/in/m/d/t" text
+	fi
 	setfattr -n user.a -v 1 "$M/in/m/d/x"
 	assert_names "$M/in/m/d" "s t x y"
 	"$VT" mmap-shared "$M/in/m/d/t" || "$VT" truncate "$M/in/m/d/t" 8192

@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -346,6 +347,8 @@ WRAP(int, statx,
      (int fd, const char *path, int flags, unsigned mask, struct statx *sx),
      (fd, path, flags, mask, sx), STATX, fd, path)
 WRAP(int, fstatvfs, (int fd, struct statvfs *st), (fd, st), STATFS, fd, NULL)
+WRAP(int, fstatfs, (int fd, struct statfs *st), (fd, st), STATFS, fd, NULL)
+WRAP(int, fstatfs64, (int fd, struct statfs64 *st), (fd, st), STATFS, fd, NULL)
 WRAP(int, fstatvfs64, (int fd, struct statvfs64 *st), (fd, st), STATFS, fd,
      NULL)
 WRAP(ssize_t, readlinkat, (int fd, const char *path, char *buf, size_t size),

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +61,7 @@ static struct inode *add(uint64_t ino, uint32_t parent, const char *name)
 				    .upper = REF_NONE,
 				    .lower = &low,
 				    .n_lower = 1,
+				    .moves = itable_moves(t),
 				    .name = name };
 	struct inode *i;
 

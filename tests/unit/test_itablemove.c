@@ -73,10 +73,12 @@ START_TEST(a_copy_up_meets_those_who_look)
 	lock_acquire(&i->lock);
 	ck_assert_int_eq(itableset_upper_locked(t, i, &up), 0);
 	lock_release(&i->lock);
-	itable_move_end(t, i);
 
-	/* Too late: what was below has moved on. */
+	/* Too late, from now on: what was below has moved on. */
 	j = NULL;
+	ck_assert_int_eq(itable_intern(t, &below, &j), -EAGAIN);
+	ck_assert_ptr_null(j);
+	itable_move_end(t, i);
 	ck_assert_int_eq(itable_intern(t, &below, &j), -EAGAIN);
 	ck_assert_ptr_null(j);
 	ck_assert_uint_eq(count(t), 2);

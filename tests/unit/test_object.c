@@ -545,7 +545,7 @@ Suite *test_object_suite(void)
 	tcase_add_test(c, pipeline_given_up);
 	tcase_add_test(c, pipeline_cannot_write);
 	tcase_add_test(c, gunzip_members);
-	tcase_set_timeout(c, 60);
+	tcase_set_timeout(c, 300);
 	suite_add_tcase(s, c);
 	return s;
 }

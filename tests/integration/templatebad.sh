@@ -1,0 +1,222 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# templatebad.sh - what the template store refuses: bad archives and images,
+# damage of what is in it, foreign stores, full disks. Each is told, by name,
+# and nothing is published or left.
+#
+# timeout: 600
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib_template.sh"
+
+t_bad_archives() {
+	local name why
+
+	mkdir "$D/bad"
+	bad_tars "$D/bad"
+	while read -r name why; do
+		refused "$why" template import bad:1 "$D/bad/$name"
+		nothing_left
+	done <"$D/bad/list"
+	[ "$(wc -l <"$D/bad/list")" -gt 20 ]
+	[ ! -e /vefs-test-escaped ]
+}
+
+t_bad_images() {
+	local name why
+
+	mkdir "$D/bad"
+	bad_images "$D/bad"
+	while read -r name why; do
+		refused "$why" template import bad:1 "$D/bad/$name" \
+			--format image
+		nothing_left
+		tar -C "$D/bad/$name" -cf "$D/bad.tar" .
+		refused "$why" template import bad:1 "$D/bad.tar" --format image
+		nothing_left
+	done <"$D/bad/list"
+	[ "$(wc -l <"$D/bad/list")" -gt 15 ]
+	only_versions ""
+}
+
+# Cut anywhere, and with a byte that is another.
+t_damaged_compression() {
+	local c size at
+
+	mkdir "$D/src"
+	head -c 200000 /dev/urandom >"$D/src/f"
+	tar -C "$D/src" -cf "$D/s.tar" .
+	for c in gzip bzip2 xz zstd; do
+		$c -c <"$D/s.tar" >"$D/s.$c"
+		size=$(stat -c %s "$D/s.$c")
+		for at in 3 $((size / 3)) $((size / 2)) $((size - 3)); do
+			head -c "$at" "$D/s.$c" >"$D/cut.$c"
+			refused 'damaged' template import x:1 "$D/cut.$c"
+			refused 'damaged' template import x:1 - <"$D/cut.$c"
+			nothing_left
+		done
+		cp "$D/s.$c" "$D/bad.$c"
+		printf '\xff\x00\xff' | dd of="$D/bad.$c" bs=1 \
+			seek=$((size / 2)) conv=notrunc status=none
+		refused 'damaged' template import x:1 "$D/bad.$c"
+		nothing_left
+	done
+	only_versions ""
+}
+
+t_later_entries_win() {
+	mkdir "$D/bad"
+	bad_tars "$D/bad"
+	vefs template import ok:1 "$D/bad/dup.tar"
+	vefs template tree ok:1 --long >"$D/said"
+	grep -qE '^-.* 3 .* /b$' "$D/said"
+	grep -qE '^-.* /d$' "$D/said"
+}
+
+t_wrong_digest_and_limits() {
+	local sum digest
+
+	make_tree "$D/src"
+	tar_tree "$D/src" "$D/s.tar"
+	sum=$(sha256sum <"$D/s.tar" | cut -d' ' -f1)
+	vefs template import t:1 "$D/s.tar" --digest "sha256:$sum"
+	digest=$(digest_of t:1)
+	vefs template import t:2 "$D/s.tar" --digest "$digest"
+	refused 'not the one wanted' template import t:3 "$D/s.tar" \
+		--digest "sha256:${sum/[0-8]/9}"
+	refused 'not the one wanted' template import t:3 "$D/s.tar" \
+		--digest 00000000000000000000000000000000
+	refused 'no digest' template import t:3 "$D/s.tar" --digest 12
+	refused 'entries' template import t:3 "$D/s.tar" --max-entries 5
+	refused 'device' template import t:3 "$D/s.tar" --max-devices 1
+	refused 'bytes' template import t:3 "$D/s.tar" --max-size 10K
+	only_versions t:1 t:2
+}
+
+t_foreign_stores() {
+	mkdir "$D/src" "$D/other"
+	echo x >"$D/other/file"
+	vefs --root "$D/new" template import t:1 "$D/src"
+	echo 'vefs-store 2' >"$D/new/version"
+	S=$D/new refused 'format 2' template import t:2 "$D/src"
+	S=$D/new refused 'format 2' template list
+	echo 'vefs-store 1' >"$D/new/version"
+	S=$D/other refused 'no vefs store' template import t:1 "$D/src"
+	[ "$(ls "$D/other")" = file ] || [ "$(ls "$D/other")" = $'file\nlock' ]
+	S=$D/nothing refused 'No such file' template list
+	sed -i 's/^format=.*/format=2/' "$D/new/templates/t/1/seal"
+	S=$D/new refused 'newer format' template show t:1
+	S=$D/new refused '.' template gc
+}
+
+t_damage_is_told() {
+	local file size i
+
+	make_tree "$D/src"
+	vefs template import t:1 "$D/src"
+	vefs template import t:2 "$D/src"
+	file=$S/templates/t/1/index.mdb
+	size=$(stat -c %s "$file")
+	cp "$file" "$D/index"
+	for i in 3 20 50 80 97; do
+		printf '\xa5\x5a\xff' | dd of="$file" bs=1 \
+			seek=$((size * i / 100)) conv=notrunc status=none
+		refused 'damaged' template show t:1
+		refused 'damaged' template export t:1 "$D/e.tar"
+		refused 'damaged' template verify t:1
+		refused 'nothing is freed' template gc
+		cp "$D/index" "$file"
+	done
+	truncate -s $((size / 2)) "$file"
+	refused 'damaged' template show t:1
+	cp "$D/index" "$file"
+	echo x >"$S/templates/t/1/seal"
+	refused 'damaged|seal' template show t:1
+	vefs template list | grep -q 't:1.*damaged'
+	vefs template verify t:2
+	vefs template remove t:1
+	vefs template gc
+	vefs template verify
+}
+
+t_a_damaged_object_is_found_by_path() {
+	local object
+
+	make_tree "$D/src"
+	head -c 50000 /dev/urandom >"$D/src/victim"
+	vefs template import t:1 "$D/src"
+	object=$(find "$S/objects" -type f -size 50000c)
+	chmod 644 "$object"
+	printf 'x' | dd of="$object" bs=1 seek=7 conv=notrunc status=none
+	chmod 444 "$object"
+	refused '/victim: its data: damaged' template verify
+	# the next import does not trust it, and does not share it
+	vefs template import t:2 "$D/src"
+	vefs template verify t:2
+	rm "$object"
+	refused '/victim: its data: the object is missing' \
+		template verify t:1 --fast
+	vefs template verify t:2
+}
+
+# ---- no space ----------------------------------------------------------------
+
+t_no_space_in_the_middle() {
+	mkdir "$D/small" "$D/src"
+	mount -t tmpfs -o size=8m,mode=700 none "$D/small"
+	head -c 1000000 /dev/urandom >"$D/src/fits"
+	S=$D/small vefs template import t:1 "$D/src"
+	head -c 20000000 /dev/urandom >"$D/src/not"
+	S=$D/small refused 'space' template import t:2 "$D/src"
+	tar -C "$D/src" -cf "$D/s.tar" .
+	S=$D/small refused 'space' template import t:2 "$D/s.tar"
+	S=$D/small vefs template verify
+	S=$D/small vefs template gc
+	S=$D/small vefs template verify t:1
+	[ -z "$(ls "$D/small/staging")" ]
+}
+
+# On a disk that is full in earnest; what was there before stays right.
+t_no_space_on_a_disk() {
+	local n=0 left small=$D/small
+
+	mkdir "$small" "$D/src"
+	truncate -s 24M "$D/disk"
+	mkfs.ext4 -q -m 0 -N 600 "$D/disk"
+	mount -o loop "$D/disk" "$small"
+	rm -r "$small/lost+found"
+	S=$small
+	make_tree "$D/src"
+	vefs template import t:1 "$D/src"
+	left=$(df --output=avail -B1 "$small" | tail -n 1)
+	head -c "$left" /dev/urandom >"$D/src/almost"
+	refused 'space' template import t:2 "$D/src"
+	nothing_left
+	# no inodes before no blocks
+	rm "$D/src/almost"
+	left=$(df --output=iavail "$small" | tail -n 1)
+	for ((n = 0; n <= left; n++)); do echo "$n" >"$D/src/n$n"; done
+	vefs template gc
+	refused 'space' template import t:2 "$D/src"
+	nothing_left
+	make_image oci "$D/img"
+	head -c 30000000 /dev/urandom >"$D/img/blobs/large"
+	tar -C "$D/img" -cf "$D/img.tar" .
+	refused 'space' template import t:2 "$D/img.tar"
+	nothing_left
+	vefs template gc
+	only_versions t:1
+	vefs template verify
+	# a container needs little, but that
+	! cat /dev/zero >"$small/objects/filler" 2>/dev/null || return 1
+	while mkdir "$small/objects/filler.$((++n))" 2>/dev/null; do :; done
+	refused 'space' create 101 --template t:1
+	[ -z "$(ls -A "$small/containers")" ]
+	rm -r "$small"/objects/filler*
+	vefs create 101 --template t:1
+	vefs destroy 101
+	vefs template verify
+	umount "$small"
+}
+
+run_all "$@"
