@@ -9,6 +9,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/datafill.h"
 #include "fs/file.h"
 #include "fs/gate.h"
 #include "fs/gatefile.h"
@@ -142,8 +143,11 @@ static int apply(struct overlay *o, struct inode *i,
 		r = change_owner_and_mode(o, i, fd, c);
 	if (r == 0 && c->size)
 		r = change_truncate(o, i, data, c->new_size);
-	if (r == 0 && (c->atime || c->mtime) &&
-	    utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
+	if (r < 0 || !(c->atime || c->mtime))
+		return r;
+	if (v->flags & INODE_METACOPY)
+		r = datafill_times(fd, c->times);
+	if (r == 0 && utimensat(fd, "", c->times, AT_EMPTY_PATH) < 0)
 		r = -errno;
 	return r;
 }

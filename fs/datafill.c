@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/datafill.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/crash.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/copydata.h"
@@ -16,7 +19,66 @@
  * While the marks say that the data is below nothing shows of what is written
  * here, except the size of a file that is emptied and the times; taking the
  * marks away is what makes it so. Before that everything can be undone.
+ *
+ * The times, which change with every byte that is copied, are kept in a mark
+ * from before the first until after the last: who does it again after a crash
+ * finds them there, and not in the inode. Who sets them meanwhile sets these.
  */
+
+/* The mark as it is on disk, little endian. */
+struct times_disk {
+	struct {
+		uint64_t sec;
+		uint32_t nsec, zero;
+	} at[2]; /* access, modification */
+};
+
+/* 1, 0: there is no mark, or -errno. */
+static int times_get(int fd, struct timespec times[2])
+{
+	struct times_disk d;
+	ssize_t n = xattrs_private_get(fd, XATTRS_TIMES, &d, sizeof(d));
+
+	if (n == -ENODATA || n == -EOPNOTSUPP)
+		return 0;
+	if (n >= 0 && n != (ssize_t)sizeof(d))
+		n = -ERANGE;
+	if (n < 0)
+		return n == -ERANGE ? -EUCLEAN : (int)n;
+	for (int k = 0; k < 2; k++) {
+		times[k].tv_sec = (time_t)le64toh(d.at[k].sec);
+		times[k].tv_nsec = le32toh(d.at[k].nsec);
+	}
+	return 1;
+}
+
+static int times_set(int fd, const struct timespec times[2])
+{
+	struct times_disk d;
+
+	for (int k = 0; k < 2; k++) {
+		d.at[k].sec = htole64((uint64_t)times[k].tv_sec);
+		d.at[k].nsec = htole32((uint32_t)times[k].tv_nsec);
+		d.at[k].zero = 0;
+	}
+	return xattrs_private_set(fd, XATTRS_TIMES, &d, sizeof(d));
+}
+
+int datafill_times(int fd, const struct timespec set[2])
+{
+	struct timespec times[2];
+	int r = times_get(fd, times);
+
+	if (r <= 0)
+		return r;
+	for (int k = 0; k < 2; k++) {
+		if (set[k].tv_nsec == UTIME_NOW)
+			clock_gettime(CLOCK_REALTIME, &times[k]);
+		else if (set[k].tv_nsec != UTIME_OMIT)
+			times[k] = set[k];
+	}
+	return times_set(fd, times);
+}
 
 int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
 		  off_t size)
@@ -49,21 +111,36 @@ uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
 	return has < whole ? has : whole;
 }
 
-static int put_times(int fd, const struct stat *st)
+/* Before the first byte. */
+static int keep_times(int fd, const struct stat *up)
 {
-	struct timespec times[2] = { st->st_atim, st->st_mtim };
+	struct timespec times[2] = { up->st_atim, up->st_mtim }, kept[2];
+	int r = times_get(fd, kept);
 
-	return utimensat(fd, "", times, AT_EMPTY_PATH) < 0 ? -errno : 0;
+	return r == 0 ? times_set(fd, times) : r < 0 ? r : 0;
+}
+
+static int put_times(int fd)
+{
+	struct timespec times[2];
+	int r = times_get(fd, times);
+
+	if (r > 0 && utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
+		r = -errno;
+	return r < 0 ? r : 0;
 }
 
 static int fill(struct overlay *o, const struct itable_view *v, int fd,
 		const struct stat *up)
 {
-	int r = datafill_copy(o, v, fd, up->st_size);
+	int r = keep_times(fd, up);
 
 	if (r == 0)
+		r = datafill_copy(o, v, fd, up->st_size);
+	CRASH_POINT(FILL_DATA);
+	if (r == 0)
 		r = upper_sync_data(o->upper, fd);
-	return r < 0 ? r : put_times(fd, up);
+	return r < 0 ? r : put_times(fd);
 }
 
 /*
@@ -78,14 +155,16 @@ static int unmark(int fd)
 
 	if (r >= 0)
 		r = xattrs_private_remove(fd, XATTRS_METACOPY);
+	CRASH_POINT(FILL_UNMARKED);
 	if (r == 0 && recorded) {
 		rec.metacopy = false;
 		r = xattrs_record_set(fd, &rec);
 	}
 	if (r < 0)
 		return r;
-	/* Without the mark it means nothing. */
+	/* Without the mark they mean nothing. */
 	xattrs_private_remove(fd, XATTRS_REDIRECT);
+	xattrs_private_remove(fd, XATTRS_TIMES);
 	return 0;
 }
 
@@ -97,12 +176,14 @@ static void undo(int fd, const struct stat *up)
 	/* What was copied would only take space. */
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 		  up->st_size);
-	times = put_times(fd, up);
+	times = put_times(fd);
 	mark = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
 	if (size < 0 || times < 0 || mark < 0)
 		log_error("undoing a copy-up that failed: size %s, times %s, "
 			  "mark %s",
 			  strerror(-size), strerror(-times), strerror(-mark));
+	else
+		xattrs_private_remove(fd, XATTRS_TIMES);
 }
 
 int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
@@ -126,12 +207,15 @@ int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
 	}
 	if (r < 0)
 		return r;
+	CRASH_POINT(FILL_BEGUN);
 	if (empty)
 		r = ftruncate(fd, 0) < 0 ? -errno : 0;
 	else
 		r = fill(o, v, fd, &up);
+	CRASH_POINT(FILL_TIMES);
 	if (r == 0)
 		r = unmark(fd);
+	CRASH_POINT(FILL_DONE);
 	if (r < 0) {
 		undo(fd, &up);
 		return r;

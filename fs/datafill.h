@@ -26,4 +26,11 @@ int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
 uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
 			off_t size);
 
+/*
+ * The guest sets these times, as utimensat() takes them, of a file that has
+ * only its metadata in upper: should its data be on its way, they count. To be
+ * called before. 0 or -errno.
+ */
+int datafill_times(int fd, const struct timespec set[2]);
+
 #endif

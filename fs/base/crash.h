@@ -31,6 +31,11 @@
 	X(COPYUP_INDEX)                                                        \
 	X(COPYUP_PUBLISHED)	/* has its name in upper */                    \
 	X(COPYUP_ADOPTED)	/* the inode knows */                          \
+	X(FILL_BEGUN)		/* data brought after: nothing copied yet */   \
+	X(FILL_DATA)		/* there, but not what it is */                \
+	X(FILL_TIMES)		/* as it was but for the data */               \
+	X(FILL_UNMARKED)	/* one mark says so, the record not yet */     \
+	X(FILL_DONE)		/* in upper wholly, the inode does not know */ \
 	X(INODE_MADE)                                                          \
 	X(INODE_GONE)                                                          \
 	X(BACKING_OPENED)	/* registered, not recorded */                 \

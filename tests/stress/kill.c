@@ -35,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/stress/kill.h"
@@ -121,6 +122,13 @@ static bool take(struct kill_options *o, char *arg)
 
 enum state_use { STATE_NONE, STATE_NEW, STATE_SHARED, STATE_COPY };
 
+static bool is_whole(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && st.st_size == (off_t)sizeof(*kill_state);
+}
+
 static int map_state(const char *path, enum state_use use)
 {
 	int fd = open(path,
@@ -131,6 +139,12 @@ static int map_state(const char *path, enum state_use use)
 	if (fd < 0 ||
 	    (use == STATE_NEW && ftruncate(fd, sizeof(*kill_state)))) {
 		perror(path);
+		return -1;
+	}
+	/* One that is being made is no memory yet. */
+	if (!is_whole(fd)) {
+		fprintf(stderr, "%s: not of the size of a state\n", path);
+		close(fd);
 		return -1;
 	}
 	kill_state = mmap(NULL, sizeof(*kill_state), PROT_READ | PROT_WRITE,
@@ -203,12 +217,14 @@ static int verb_check(const struct kill_options *o, int top)
 	return kill_check(top) != 0;
 }
 
+/* A load that has only made its state does not know yet how many it will be. */
 static int verb_ready(const struct kill_options *o, int top)
 {
+	unsigned all = kill_state->procs + kill_state->n_passes;
+
 	(void)o;
 	(void)top;
-	return atomic_load(&kill_state->ready) <
-	       kill_state->procs + kill_state->n_passes;
+	return !all || atomic_load(&kill_state->ready) < all;
 }
 
 static int verb_stop(const struct kill_options *o, int top)

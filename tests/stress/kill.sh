@@ -15,6 +15,7 @@
 #			signals	each process gets one every 3 ms
 #			inodes	100000 inodes in the table
 #			upgrade	50 upgrades besides
+#			template	the lower files stand in a template
 # LOWS=			lower files for each process; by KILLS
 # PROCS=6		processes beside the readers and writers
 # FS=vefs		overlay, plain: the same load on the kernel's overlayfs,
@@ -44,6 +45,16 @@ if [ "$FS" != vefs ]; then
 	KILLS=0
 	[ "$SECONDS_TOTAL" -gt 0 ] || SECONDS_TOTAL=10
 fi
+
+# What a variant mounts: the lower directory, or what the store made of it.
+lower_of()
+{
+	if [ "$1" = template ]; then
+		echo "template=lower:1,store=$W/store"
+	else
+		echo "$W/lower"
+	fi
+}
 
 # The load of one variant, in the background.
 load_begin()
@@ -126,7 +137,7 @@ kills()
 # What the run has left: in the tree, in the tables, in work.
 afterwards()
 {
-	local name=$1 upper=$2 now
+	local name=$1 lower=$2 upper=$3 now
 
 	k_step "$name-compare" "$KILL" check mnt="$M" state="$W/state"
 	if [ "$FS" = vefs ]; then
@@ -137,7 +148,7 @@ afterwards()
 			$((now == 0 || now > FDS + FDS_KEPT)) "$now, $FDS before"
 	fi
 	k_step "$name-unmount" k_umount
-	k_step "$name-remount" k_mount "$W/lower" "$upper"
+	k_step "$name-remount" k_mount "$lower" "$upper"
 	k_step "$name-compare-again" "$KILL" check mnt="$M" state="$W/state"
 	k_step "$name-unmount-again" k_umount
 	[ "$FS" != vefs ] || k_result "$name-work-empty" \
@@ -147,15 +158,19 @@ afterwards()
 
 variant()
 {
-	local name=$1 upper=$W/upper.$1 control=()
+	local name=$1 upper=$W/upper.$1 lower control=()
 
+	lower=$(lower_of "$name")
 	rm -f "$W/state" "$W/control"
 	[ "$POINTS" -eq 0 ] || {
 		"$KILL" control control="$W/control" || exit 1
 		export VEFS_CRASH=$W/control
 		control=("control=$W/control")
 	}
-	k_step "$name-mount" k_mount "$W/lower" "$upper"
+	[ "$name" != template ] || k_step import "$VEFS_BIN/vefs" --quiet \
+		--root "$W/store" template import --no-sync --format dir \
+		lower:1 "$W/lower"
+	k_step "$name-mount" k_mount "$lower" "$upper"
 	[ "$FS" != vefs ] || FDS=$(st_fds)
 	[ "$name" != inodes ] || fill_table
 	load_begin "$name"
@@ -170,7 +185,9 @@ variant()
 		sed "s/^/# $name: /; s/: # /: /"
 	[ "$KILLS" -eq 0 ] || [ "$SECONDS_TOTAL" -gt 0 ] || k_result \
 		"$name-$KILLS-kills" $(($(k_kills) < KILLS)) "$(k_kills) only"
-	afterwards "$name" "$upper"
+	afterwards "$name" "$lower" "$upper"
+	[ "$name" != template ] || k_step "$name-verify" "$VEFS_BIN/vefs" \
+		--quiet --root "$W/store" template verify lower:1
 }
 
 st_begin

@@ -79,11 +79,12 @@ k_wait()
 
 k_mount_vefs()
 {
-	local i
+	local i lower=$1
 
+	[[ $lower == template=* ]] || lower=lowerdir=$lower
 	MOUNTS=$((MOUNTS + 1))
 	"$VEFS_BIN/mount.vefs" -f -o \
-		"lowerdir=$1,upperdir=$2,workdir=$2.work,crash_limit=1000${VEFS_OPTS:+,$VEFS_OPTS}" \
+		"$lower,upperdir=$2,workdir=$2.work,crash_limit=1000${VEFS_OPTS:+,$VEFS_OPTS}" \
 		"$M" >"$W/log.$MOUNTS" 2>&1 &
 	KEEPER=$!
 	# shellcheck disable=SC2034 # lib.sh's
@@ -98,7 +99,7 @@ k_mount_vefs()
 	return 1
 }
 
-# k_mount LOWER UPPER
+# k_mount LOWER UPPER: a directory, or for vefs "template=...,store=..."
 k_mount()
 {
 	mkdir -p "$2" "$2.work"

@@ -152,8 +152,14 @@ static void verify(struct kill_proc *p, uint32_t k, bool content)
 	struct stat st = { 0 };
 
 	kill_pattern(expected, w.size, 0, k);
-	if (low->done)
-		kill_low_changes[low->done - 1].want(&w, k);
+	if (low->done) {
+		const struct kill_low_change *c =
+			&kill_low_changes[low->done - 1];
+
+		c->want(&w, k);
+		if (c->want_then)
+			c->want_then(&w, k);
+	}
 	for (enum kill_low_name n = 0; n < KILL_LOW_NAMES && !p->broken; n++) {
 		path_of(k, n, path);
 		if (KILL_DO(p, w.names & (1u << n) ? 0 : ENOENT, path,
@@ -188,6 +194,8 @@ static void op_low(struct kill_proc *p)
 	if (!p->broken) {
 		p->lows[d.k].done = (uint8_t)(kind + 1);
 		kill_low_changes[kind].run(p, &d);
+		if (kill_low_changes[kind].run_then && !p->broken)
+			kill_low_changes[kind].run_then(p, &d);
 	}
 	if (!p->broken)
 		verify(p, d.k, true);

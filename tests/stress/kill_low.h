@@ -3,9 +3,10 @@
 #define VEFS_TESTS_STRESS_KILL_LOW_H
 
 /*
- * Lower files, each of which is changed once: a copy-up every time. What lies
- * below and what it is after a change follows from its number, so a byte for
- * each is all that the model keeps.
+ * Lower files, each of which is changed once: a copy-up every time, or one
+ * without the data and the data after it. What lies below and what it is after
+ * a change follows from its number, so a byte for each is all that the model
+ * keeps.
  *
  * Number k has the names low/D/fK and some low/D/gK; rK and hK are what changes
  * make of it.
@@ -38,6 +39,9 @@ struct kill_low_change {
 	bool on_links; /* on symbolic links too */
 	void (*run)(struct kill_proc *p, struct kill_doing *d);
 	void (*want)(struct kill_want *w, uint32_t k);
+	/* What comes then, if anything does. */
+	void (*run_then)(struct kill_proc *p, struct kill_doing *d);
+	void (*want_then)(struct kill_want *w, uint32_t k);
 };
 
 extern const struct kill_low_change kill_low_changes[];

@@ -2,6 +2,7 @@
 /* What can be done to a lower file, and what it is then. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -230,6 +231,36 @@ static void want_unlink(struct kill_want *w, uint32_t k)
 	w->names &= ~(1u << KILL_LOW_F);
 }
 
+/* Opened to be written, and not written: nothing shows. */
+static void do_open(struct kill_proc *p, struct kill_doing *d)
+{
+	int fd = kill_low_open(p, d->f, O_RDWR);
+
+	if (fd >= 0)
+		kill_close(p, fd, d->f);
+}
+
+static void want_open(struct kill_want *w, uint32_t k)
+{
+	(void)w;
+	(void)k;
+}
+
+static void do_write_renamed(struct kill_proc *p, struct kill_doing *d)
+{
+	memcpy(d->f, d->r, sizeof(d->f));
+	do_write(p, d);
+}
+
+static void do_append_linked(struct kill_proc *p, struct kill_doing *d)
+{
+	memcpy(d->f, d->h, sizeof(d->f));
+	do_append(p, d);
+}
+
+/* What a line does not name is nothing. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 const struct kill_low_change kill_low_changes[] = {
 	{ false, do_write, want_write },
 	{ false, do_append, want_append },
@@ -245,6 +276,16 @@ const struct kill_low_change kill_low_changes[] = {
 	{ true, do_rename, want_rename },
 	{ true, do_link, want_link },
 	{ true, do_unlink, want_unlink },
+	{ false, do_open, want_open },
+	{ false, do_chmod, want_chmod, do_open, want_open },
+	{ false, do_chmod, want_chmod, do_write, want_write },
+	{ false, do_chmod, want_chmod, do_map, want_map },
+	{ false, do_chown, want_chown, do_empty, want_empty },
+	{ false, do_chown, want_chown, do_truncate, want_halve },
+	{ false, do_utimes, want_utimes, do_open, want_open },
+	{ false, do_setxattr, want_setxattr, do_append, want_append },
+	{ false, do_rename, want_rename, do_write_renamed, want_write },
+	{ false, do_link, want_link, do_append_linked, want_append },
 };
 
 const unsigned kill_low_n_changes =
