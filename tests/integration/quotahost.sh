@@ -338,6 +338,10 @@ grace() {
 	dd if=/dev/zero of="$R/fill" bs=1M count=4 status=none
 }
 
+# What the host's limit may be too high by while a change of metadata needs it
+# (quota/README.md): a creation among writers, on btrfs.
+LOAN=0
+
 # Several writers at once do not get more than one.
 many_writers() {
 	start --diskspace 32M
@@ -349,7 +353,8 @@ many_writers() {
 		is_full "$(cat "$D/said$n")"
 	done
 	measured "8 writers: limit $LIMIT, upper takes $(taken)"
-	assert_le "$(taken)" "$LIMIT"
+	case $KIND in btrfs | simple) LOAN=$((32 << 20)) ;; esac
+	assert_le "$(taken)" $((LIMIT + LOAN))
 	assert_eq "$(taken)" "$(shown)" "usage"
 }
 
