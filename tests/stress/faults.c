@@ -132,6 +132,11 @@ static int run_scenario(struct faults_run *r)
 		printf("ok %s # %u injections\n", r->name, r->fired);
 		return 0;
 	}
+	if (r->wrong == 0 && r->tried == 0 && r->m.template) {
+		printf("skip %s # the index is in memory: no call to fail\n",
+		       r->name);
+		return 0;
+	}
 	printf("not ok %s - %u wrong, %u of %u injections\n", r->name, r->wrong,
 	       r->fired, r->tried);
 	return 1;
