@@ -120,12 +120,13 @@ static int keep_times(int fd, const struct stat *up)
 	return r == 0 ? times_set(fd, times) : r < 0 ? r : 0;
 }
 
-static int put_times(int fd)
+/* Those of the mark; where there is none, of before. */
+static int put_times(int fd, const struct stat *up)
 {
-	struct timespec times[2];
+	struct timespec times[2] = { up->st_atim, up->st_mtim };
 	int r = times_get(fd, times);
 
-	if (r > 0 && utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
+	if (r >= 0 && utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
 		r = -errno;
 	return r < 0 ? r : 0;
 }
@@ -133,14 +134,12 @@ static int put_times(int fd)
 static int fill(struct overlay *o, const struct itable_view *v, int fd,
 		const struct stat *up)
 {
-	int r = keep_times(fd, up);
+	int r = datafill_copy(o, v, fd, up->st_size);
 
-	if (r == 0)
-		r = datafill_copy(o, v, fd, up->st_size);
 	CRASH_POINT(FILL_DATA);
 	if (r == 0)
 		r = upper_sync_data(o->upper, fd);
-	return r < 0 ? r : put_times(fd);
+	return r < 0 ? r : put_times(fd, up);
 }
 
 /*
@@ -168,7 +167,7 @@ static int unmark(int fd)
 	return 0;
 }
 
-/* One hole again, of the old size and times. */
+/* One hole again, of the old size and times. Emptying has kept none. */
 static void undo(int fd, const struct stat *up)
 {
 	int size = ftruncate(fd, up->st_size) < 0 ? -errno : 0, times, mark;
@@ -176,7 +175,7 @@ static void undo(int fd, const struct stat *up)
 	/* What was copied would only take space. */
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 		  up->st_size);
-	times = put_times(fd);
+	times = put_times(fd, up);
 	mark = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
 	if (size < 0 || times < 0 || mark < 0)
 		log_error("undoing a copy-up that failed: size %s, times %s, "
@@ -205,6 +204,8 @@ int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
 		want.space = datafill_space(o, v, up.st_size);
 		r = gate_enter(&pass, &want, empty ? 0 : 1);
 	}
+	if (r == 0 && !empty)
+		r = keep_times(fd, &up);
 	if (r < 0)
 		return r;
 	CRASH_POINT(FILL_BEGUN);

@@ -78,6 +78,7 @@ enum {
 	FAULTS_UNDOES = 32, /* it may fail late: directories get new times */
 	FAULTS_PASS = 8,    /* worth a run with passthrough */
 	FAULTS_STRICT = 16, /* worth a run with fsync=strict */
+	FAULTS_BELOW = 64,  /* worth a run over a template, at any depth */
 };
 
 struct faults_trial {
@@ -140,8 +141,9 @@ uint64_t faults_state_sum(const char *path);
 
 /* The mount and its daemon. */
 struct faults_mount {
-	char base[128]; /* below it: l1 l2 up work mnt */
+	char base[128]; /* below it: l1 l2 up work mnt store */
 	const char *opts;
+	bool template; /* the lower layer is one, made of l2 */
 	struct fault_control *control;
 	int pid, keeper; /* who serves, and who waits for it; or the same */
 	uint32_t pids;
@@ -151,6 +153,8 @@ struct faults_mount {
 void faults_mount_init(struct faults_mount *m, const char *base);
 /* Empty folders. */
 void faults_mount_fresh(struct faults_mount *m);
+/* What is in l2 becomes the template, if there is one. */
+void faults_mount_import(const struct faults_mount *m);
 /* These give NULL, or a sentence that says what is wrong; allocated. */
 char *faults_mount_begin(struct faults_mount *m); /* disarms */
 char *faults_mount_end(struct faults_mount *m);

@@ -64,23 +64,28 @@ int faults_mount_open(const struct faults_mount *m, const char *folder)
 	return fd;
 }
 
-static void remove_tree(const char *path)
+static void run(const char *const argv[])
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
-		execlp("rm", "rm", "-rf", "--one-file-system", path, NULL);
+		execvp(argv[0], (char *const *)argv);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status != 0)
-		faults_die("cannot remove %s", path);
+		faults_die("%s: it failed", argv[0]);
+}
+
+static void remove_tree(const char *path)
+{
+	run((const char *[]){ "rm", "-rf", "--one-file-system", path, NULL });
 }
 
 void faults_mount_fresh(struct faults_mount *m)
 {
-	static const char *const folders[] = { "l1", "l2", "up", "work",
-					       "mnt" };
+	static const char *const folders[] = { "l1",   "l2",  "up",
+					       "work", "mnt", "store" };
 	char path[256];
 
 	for (unsigned i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
@@ -89,6 +94,21 @@ void faults_mount_fresh(struct faults_mount *m)
 		if (mkdir(path, 0755) < 0)
 			faults_die("%s: %s", path, strerror(errno));
 	}
+}
+
+void faults_mount_import(const struct faults_mount *m)
+{
+	char *program = faults_text("%s/vefs", need("VEFS_BIN"));
+	char *store = faults_text("%s/store", m->base);
+	char *from = faults_text("%s/l2", m->base);
+
+	if (m->template)
+		run((const char *[]){ program, "--quiet", "--root", store,
+				      "template", "import", "--no-sync",
+				      "--format", "dir", "low:1", from, NULL });
+	free(program);
+	free(store);
+	free(from);
 }
 
 /* A process's state, and its parent in *parent if wanted; 'X': none. */
@@ -135,9 +155,12 @@ static bool is_alike(int a, int b)
 static void exec_mount(const struct faults_mount *m)
 {
 	char *program = faults_text("%s/mount.vefs", need("VEFS_BIN"));
-	char *opts = faults_text("lowerdir=%s/l1:%s/l2,upperdir=%s/up,"
+	char *low = faults_text(m->template ? "template=low:1,store=%s/store"
+					    : "lowerdir+=%s/l2",
+				m->base);
+	char *opts = faults_text("lowerdir=%s/l1,%s,upperdir=%s/up,"
 				 "workdir=%s/work%s%s",
-				 m->base, m->base, m->base, m->base,
+				 m->base, low, m->base, m->base,
 				 *m->opts ? "," : "", m->opts);
 	char *target = faults_text("%s/mnt", m->base);
 	char said[200];
@@ -290,8 +313,15 @@ struct held {
 
 static bool is_root_of_layer(const char *base, const char *link)
 {
-	static const char *const own[] = { "/up",	  "/work", "/work/work",
-					   "/work/index", "/l1",   "/l2" };
+	static const char *const own[] = { "/up",
+					   "/work",
+					   "/work/work",
+					   "/work/index",
+					   "/l1",
+					   "/l2",
+					   "/store/objects",
+					   "/store/templates/low/1",
+					   "/low/1/index.mdb" };
 
 	/* A private copy of the mount shows paths from its own root. */
 	(void)base;

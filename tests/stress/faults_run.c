@@ -304,6 +304,7 @@ void faults_make_lowers(const struct faults_run *r, unsigned n)
 		}
 		close(at);
 	}
+	faults_mount_import(&r->m);
 }
 
 static void must(const struct faults_run *r, const char *what, char *why)
@@ -355,25 +356,36 @@ static void finish(struct faults_run *r, struct faults_try *all, unsigned n)
 			     faults_text("orphans"));
 }
 
+static uint64_t sum_of_lowers(const struct faults_mount *m)
+{
+	static const char *const folders[] = { "l1", "l2", "store" };
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		char *path = faults_text("%s/%s", m->base, folders[i]);
+
+		sum += faults_state_sum(path);
+		free(path);
+	}
+	return sum;
+}
+
 /* Trials, all on one mount. */
 void faults_try_all(struct faults_run *r, struct faults_try *all, unsigned n)
 {
-	char l1[160], l2[160];
 	uint64_t sum;
 	struct faults_try whole = { .f = { .call = FAULT_CALLS } };
 
-	snprintf(l1, sizeof(l1), "%s/l1", r->m.base);
-	snprintf(l2, sizeof(l2), "%s/l2", r->m.base);
 	faults_mount_fresh(&r->m);
 	for (unsigned i = 0; i < n; i++)
 		all[i].id = i;
 	faults_make_lowers(r, n);
-	sum = faults_state_sum(l1) + faults_state_sum(l2);
+	sum = sum_of_lowers(&r->m);
 	faults_mount_it(r);
 	for (unsigned i = 0; i < n; i++)
 		try_one(r, &all[i]);
 	finish(r, all, n);
-	if (sum != faults_state_sum(l1) + faults_state_sum(l2))
+	if (sum != sum_of_lowers(&r->m))
 		faults_wrong(r, &whole, "after the end",
 			     faults_text("the lower has changed"));
 	for (unsigned i = 0; i < n; i++) {

@@ -9,11 +9,13 @@
 # SEED=N		repeats a run's choices (not its timing)
 # FS="ext4 xfs"
 # KEEP=DIR		a failing cut's image, journal and report go there
+# LOWER="dir template"	what the lower of the two layers below is, by turns
 # VIA=vefs		plain: the filesystem itself, overlay: the kernel's; to
 #			try the test, and to see what these promise
 #
 # A filesystem with upper and work stands on a device that can lose its power;
-# the lowers are elsewhere. Processes do everything that can be done with names
+# directories below are elsewhere, a template is beside upper, so that its data
+# is cloned where the filesystem can. Processes do everything that can be done with names
 # and files on the mount (powercut_plan.c), until the power goes. Then the
 # image is mounted as it is, the filesystem replays its journal and is checked,
 # and the mount must come up and show a state that may be there.
@@ -35,7 +37,7 @@
 # names of one file. k is not below the last change that an acknowledged fsync
 # of that file or directory made certain. A file's data is that of the last
 # sync, exactly; what was written later may be there, byte by byte; a lower file
-# that was not written is whole, copied up or not. In work nothing is left after
+# that was not written is whole, copied up or not, and so is the template. In work nothing is left after
 # the mount; a whiteout in upper hides something; files with several names can
 # be written and removed by each; everything can be removed and stays so, and
 # then nothing is left in the index either.
@@ -64,6 +66,7 @@ FS=${FS:-ext4 xfs}
 KEEP=${KEEP:-}
 VIA=${VIA:-vefs}
 PC=${VEFS_PROGS:-$ST_TOP/build/$D/tests}/stress/powercut
+LOWER=${LOWER:-dir template}
 SIZE=320M
 B='' DISK='' LOOP=''
 
@@ -111,7 +114,22 @@ make_pristine()
 		cp -a "$W/b/." "$B/upper" && cp -a "$W/a/." "$B/upper" ||
 			return 1
 	fi
+	[[ $VIA != vefs || " $LOWER " != *" template "* ]] ||
+		store template import --format dir low:1 "$W/b" || return 1
 	detach
+}
+
+store()
+{
+	"$VEFS_BIN/vefs" --quiet --root "$B/store" "$@"
+}
+
+lowers()
+{
+	case $low in
+	template) echo "lowerdir=$W/a,template=low:1,store=$B/store" ;;
+	*) echo "lowerdir=$W/a:$W/b" ;;
+	esac
 }
 
 # attach FILE FS: a filesystem at $B. The loop device goes with it.
@@ -151,7 +169,7 @@ over()
 	case $VIA in
 	vefs)
 		timeout "$LIMIT" "$VEFS_BIN/mount.vefs" -o \
-			"lowerdir=$W/a:$W/b,upperdir=$B/upper,$1" \
+			"$(lowers),upperdir=$B/upper,$1" \
 			-o "workdir=$B/upper.work" "$M"
 		;;
 	overlay)
@@ -246,6 +264,11 @@ still_empty()
 	}
 }
 
+verify()
+{
+	[ "$low" != template ] || store template verify low:1
+}
+
 # What fsync promised; without a promise all that there is to see.
 what_is_there()
 {
@@ -265,6 +288,7 @@ aftermath()
 		step detach detach &&
 		step fsck check_fs "$1" &&
 		step attach attach "$W/image" "$1" &&
+		step verify verify &&
 		step mount over "$2" &&
 		step work nothing_in_work &&
 		step whiteouts whiteouts &&
@@ -298,7 +322,7 @@ keep()
 # one_cut FS MODE OPS
 one_cut()
 {
-	local fs=$1 mode=$2 ops=$3 options name=$1-$2-$3 shown
+	local fs=$1 mode=$2 ops=$3 options name=$1-$2-$low-$3 shown
 
 	case $mode in
 	default) options=fsync=1 ;;
@@ -321,7 +345,17 @@ one_cut()
 	fi
 	rm -f "$W/image.cut"
 	shown=$("$PC" show "$W/journal")
-	table="$table$fs $mode $bad $lost $shown"$'\n'
+	table="$table$fs $mode:$low $bad $lost $shown"$'\n'
+}
+
+# What is below in the cut with that number; the kernel has no templates.
+lower_of()
+{
+	local all
+
+	read -ra all <<<"$LOWER"
+	[ "$VIA" = vefs ] || all=(dir)
+	echo "${all[$1 % ${#all[@]}]}"
 }
 
 # How the cut with that number is mounted.
@@ -343,14 +377,14 @@ print_table()
 			for (i = 3; i <= 11; i++) sum[k, i] += $i
 		}
 		END {
-			printf "# %-5s %-8s %5s %5s %5s", "fs", "mode", "cuts",
+			printf "# %-5s %-17s %5s %5s %5s", "fs", "mode", "cuts",
 				"bad", "lost"
 			printf " %8s %8s %8s %8s %7s %6s %5s\n", "begun",
 				"acked", "writes", "flushes", "cached", "kept",
 				"torn"
 			for (j = 1; j <= keys; j++) {
 				k = order[j]; split(k, w, " ")
-				printf "# %-5s %-8s %5s %5s %5s", w[1], w[2],
+				printf "# %-5s %-17s %5s %5s %5s", w[1], w[2],
 					n[k], sum[k, 3], sum[k, 4]
 				printf " %8s %8s %8s %8s %7s %6s %5s\n",
 					sum[k, 5], sum[k, 6], sum[k, 7],
@@ -366,7 +400,7 @@ trap cleanup EXIT
 	echo "$0: no $PC: build it (make)" >&2
 	exit 1
 }
-echo "# SEED=$SEED CUTS=$CUTS VIA=$VIA"
+echo "# SEED=$SEED CUTS=$CUTS LOWER=$LOWER VIA=$VIA"
 B=$W/fs
 mkdir "$B" "$W/a" "$W/b"
 "$PC" lower "$W/a" "$W/b" "$SEED" || exit 1
@@ -383,6 +417,7 @@ for fs in $FS; do
 		continue
 	fi
 	for ((cut = 0; cut < CUTS; cut++)); do
+		low=$(lower_of "$cut")
 		one_cut "$fs" "$(mode_of "$cut")" $((SEED + cut))
 		[ $((cut % 10)) -ne 3 ] ||
 			one_cut "$fs" volatile $((SEED + cut))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a process does next. By chance, but for plans of several steps: to
- * replace a file by a new one, and to remove a tree and make it again.
+ * replace a file by a new one, to remove a tree and make it again, and to write
+ * to a lower file of which only the metadata was copied up.
  */
 #include "tests/stress/powercut_model.h"
 
@@ -170,14 +171,11 @@ static uint8_t sync_of_change(struct pc_model *m, const struct pc_op *op,
 	return sync;
 }
 
-static bool choose_data(struct pc_model *m, struct pc_op *op)
+/* Of that node. */
+static bool change_data(struct pc_model *m, struct pc_op *op)
 {
-	const struct pc_obj *o;
+	const struct pc_obj *o = obj_of(m, op->node);
 
-	op->node = (int16_t)pick(m, PC_FILE);
-	if (op->node < 0)
-		return false;
-	o = obj_of(m, op->node);
 	op->obj = m->nodes[op->node].obj;
 	op->len = pick_len(m);
 	if (op->kind == PC_APPEND)
@@ -190,6 +188,12 @@ static bool choose_data(struct pc_model *m, struct pc_op *op)
 		op->len = o->size ? chance(m, o->size) : 0;
 	op->sync = sync_of_change(m, op, o);
 	return op->kind != PC_WRITE || op->len > 0;
+}
+
+static bool choose_data(struct pc_model *m, struct pc_op *op)
+{
+	op->node = (int16_t)pick(m, PC_FILE);
+	return op->node >= 0 && change_data(m, op);
 }
 
 static bool choose_sync(struct pc_model *m, struct pc_op *op)
@@ -273,22 +277,24 @@ static bool choose_exchange(struct pc_model *m, struct pc_op *op)
 	return true;
 }
 
-static bool choose_attr(struct pc_model *m, struct pc_op *op)
+/* Of that node. */
+static bool change_attr(struct pc_model *m, struct pc_op *op)
 {
-	unsigned type = chance(m, 4) ? PC_FILE : PC_DIR;
-
-	op->node = (int16_t)pick(m, type);
-	if (op->node < 0)
-		return false;
 	op->obj = m->nodes[op->node].obj;
 	op->sync = chance(m, 4) ? PC_NO_SYNC : PC_FSYNC;
 	if (op->kind == PC_CHMOD)
-		op->value = pick_mode(m, type);
+		op->value = pick_mode(m, m->objs[op->obj].type);
 	else
 		op->value = 1000 + chance(m, 50);
 	/* the same attribute once more is no change, and nothing to sync */
 	return op->kind != PC_SETXATTR ||
 	       op->value != obj_of(m, op->node)->value;
+}
+
+static bool choose_attr(struct pc_model *m, struct pc_op *op)
+{
+	op->node = (int16_t)pick(m, chance(m, 4) ? PC_FILE : PC_DIR);
+	return op->node >= 0 && change_attr(m, op);
 }
 
 static const struct {
@@ -399,22 +405,55 @@ static bool plan_remove(struct pc_model *m, struct pc_op *op)
 	return true;
 }
 
-static bool follow_plan(struct pc_model *m, struct pc_op *op)
+/* The metadata, then the data: most files are lower ones, at first. */
+static bool plan_bring(struct pc_model *m, struct pc_op *op)
 {
+	op->node = m->plan.node;
+	if (m->plan.step++ == 0) {
+		op->kind = (uint8_t)(PC_CHMOD + chance(m, 3));
+		return change_attr(m, op);
+	}
+	m->plan.node = -1;
+	op->kind = (uint8_t)(PC_WRITE + chance(m, 4));
+	return change_data(m, op);
+}
+
+static const struct {
+	uint8_t percent, kind, type;
+	bool (*step)(struct pc_model *m, struct pc_op *op);
+} plans[] = {
+	{ 5, PC_RENAME, PC_FILE, plan_replace },
+	{ 2, PC_RMDIR, PC_DIR, plan_remove },
+	{ 8, PC_CHMOD, PC_FILE, plan_bring },
+};
+
+#define N_PLANS (sizeof(plans) / sizeof(plans[0]))
+
+static bool new_plan(struct pc_model *m)
+{
+	unsigned what = chance(m, 100), i = 0;
 	int node;
 
-	if (m->plan.node < 0) {
-		unsigned what = chance(m, 100);
+	while (i < N_PLANS && what >= plans[i].percent)
+		what -= plans[i++].percent;
+	if (i == N_PLANS)
+		return false;
+	node = pick(m, plans[i].type);
+	if (node < 0 || m->n_used < FEW + 20)
+		return false;
+	begin_plan(m, plans[i].kind, node);
+	return true;
+}
 
-		if (what >= 7)
-			return false;
-		node = pick(m, what < 5 ? PC_FILE : PC_DIR);
-		if (node < 0 || m->n_used < FEW + 20)
-			return false;
-		begin_plan(m, what < 5 ? PC_RENAME : PC_RMDIR, node);
-	}
-	if (m->plan.kind == PC_RENAME ? plan_replace(m, op)
-				      : plan_remove(m, op))
+static bool follow_plan(struct pc_model *m, struct pc_op *op)
+{
+	unsigned i = 0;
+
+	if (m->plan.node < 0 && !new_plan(m))
+		return false;
+	while (plans[i].kind != m->plan.kind)
+		i++;
+	if (plans[i].step(m, op))
 		return true;
 	m->plan.node = -1;
 	return false;
