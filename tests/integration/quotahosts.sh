@@ -36,7 +36,7 @@ supported() {
 	fi
 }
 
-[ $# != 0 ] || set -- ext4 xfs btrfs tmpfs
+[ $# != 0 ] || set -- xfs btrfs tmpfs
 for fs in "$@"; do
 	supported "$fs" || continue
 	export VEFS_DISK=$fs VEFS_PREFIX="$fs/"
