@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/sysmacros.h>
 
 #include "fs/base/cleanup.h"
@@ -263,6 +264,27 @@ static const struct layer_ops ops = {
 
 /* Opening. */
 
+/*
+ * Both by mounts of their own, like any layer. The version is held by the
+ * descriptor that stays, before the other one lets it go.
+ */
+static int open_both(struct catalog *c, const struct catalog_id *id, int fds[2],
+		     struct why *why)
+{
+	_cleanup_close_ int held = catalog_hold(c, id, why);
+	int r = held;
+
+	if (r < 0)
+		return r;
+	r = fds[0] = dirlayer_private(held);
+	if (r >= 0 && flock(fds[0], LOCK_SH | LOCK_NB) < 0)
+		r = -errno;
+	if (r < 0)
+		return why_sys(why, r, "template %s:%s", id->name, id->version);
+	r = fds[1] = dirlayer_private(catalog_pool(c).dir);
+	return r < 0 ? why_sys(why, r, "the store's objects") : 0;
+}
+
 static int find(const struct templatelayer_config *cfg, int fds[2],
 		struct why *why)
 {
@@ -277,16 +299,11 @@ static int find(const struct templatelayer_config *cfg, int fds[2],
 	if (r == 0)
 		r = catalog_find(c, &id, &v, why);
 	if (r == 0)
-		r = fds[0] = catalog_hold(c, &v.id, why);
-	if (r >= 0) {
-		r = fds[1] = dirlayer_private(catalog_pool(c).dir);
-		if (r < 0)
-			why_sys(why, r, "the store's objects");
-	}
+		r = open_both(c, &v.id, fds, why);
 	catalog_free(c);
 	if (r < 0 && fds[0] >= 0)
 		close(fds[0]);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 int templatelayer_new(struct layer **out,

@@ -67,6 +67,20 @@ t_template_mount() {
 	vefs --quiet template remove t:1
 }
 
+# A mount keeps what it needs of the store, and no filesystem from being
+# unmounted: it would be, for a moment after its own end too.
+t_store_unmounted() {
+	new_fs ext4 64M "$D/disk" || skip "no mkfs.ext4"
+	S=$D/disk/store
+	template
+	mkdir -p "$D/m"
+	vefs template mount t "$D/m"
+	umount "$D/disk"
+	drop_caches
+	same_tree "$D/src" "$D/m"
+	umount "$D/m"
+}
+
 t_changes_stay_above() {
 	local r=$D/store/root/101
 

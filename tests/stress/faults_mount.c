@@ -313,15 +313,10 @@ struct held {
 
 static bool is_root_of_layer(const char *base, const char *link)
 {
-	static const char *const own[] = { "/up",
-					   "/work",
-					   "/work/work",
-					   "/work/index",
-					   "/l1",
-					   "/l2",
-					   "/store/objects",
-					   "/store/templates/low/1",
-					   "/low/1/index.mdb" };
+	static const char *const own[] = { "/up",	 "/work",
+					   "/work/work", "/work/index",
+					   "/l1",	 "/l2",
+					   "/objects",	 "/index.mdb" };
 
 	/* A private copy of the mount shows paths from its own root. */
 	(void)base;
