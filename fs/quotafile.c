@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "fs/attr.h"
@@ -288,8 +287,8 @@ static int lock_file(const struct options *opts, int dir, char *err,
 	_cleanup_close_ int fd = fdio_openat(dir, name_of(opts), O_RDONLY, 0);
 	int r = fd < 0 ? fd : 0;
 
-	if (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
-		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (r == 0)
+		r = workdir_lock(fd);
 	if (r == 0)
 		return TAKE_FD(fd);
 	snprintf(err, errlen, "quota=%s: %s", opts->quota,

@@ -191,7 +191,7 @@ static int open_sub(int dirfd, const char *name, bool empty)
  * umount(2) returns before the daemon of the mount has ended: whoever mounts
  * the same again at once waits for it.
  */
-static int lock_patiently(int fd)
+int workdir_lock(int fd)
 {
 	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
 
@@ -217,7 +217,7 @@ static int fill(struct workdir *w, const char *work, char *err, size_t errlen)
 		return say(err, errlen, -EXDEV, "work directory", work,
 			   "must be on the same filesystem as the upper "
 			   "directory");
-	if (lock_patiently(w->upperfd) < 0 || lock_patiently(w->lockfd) < 0)
+	if (workdir_lock(w->upperfd) < 0 || workdir_lock(w->lockfd) < 0)
 		return say(err, errlen, -EBUSY, "work directory", work,
 			   "it or its upper directory is in use by another "
 			   "mount; unmount that one, or use others");
