@@ -46,6 +46,8 @@ int change_truncate(struct overlay *o, struct inode *i, int fd, off_t size)
 	int r = size == 0 ? copyup(o, i, COPYUP_EMPTY) : 0;
 
 	if (r == 0)
+		r = gatefile_give_back(o, fd, (uint64_t)size);
+	if (r == 0)
 		r = gate_watch(&pass, i, fd);
 	if (r == 0)
 		r = gate_enter_alone(&pass);
@@ -113,7 +115,7 @@ static int ask_owner(struct gate_pass *p, struct inode *i, int fd,
 static int change_owner_and_mode(struct overlay *o, struct inode *i, int fd,
 				 const struct change *c)
 {
-	char path[FDIO_PROC_MAX];
+	bool plain = itable_flags(o->inodes, i) & INODE_PLAIN;
 	GATE_PASS(pass, o);
 	int r = ask_owner(&pass, i, fd, c);
 
@@ -122,12 +124,12 @@ static int change_owner_and_mode(struct overlay *o, struct inode *i, int fd,
 	if (o->opts->xattr_permissions)
 		return change_override(o, fd, c);
 	/* That it is gone does no harm if the rest fails. */
-	if (c->kill_priv)
+	if (c->kill_priv && !plain)
 		r = attr_kill_priv(fd);
 	if (r >= 0 && (c->uid || c->gid))
 		r = change_owner(o, fd, c);
-	if (r >= 0 && c->mode && chmod(fdio_proc(path, fd), c->new_mode) < 0)
-		r = -errno;
+	if (r >= 0 && c->mode)
+		r = fdio_chmod(fd, c->new_mode);
 	return r < 0 ? r : 0;
 }
 

@@ -82,7 +82,7 @@ static void patience(int fd, unsigned ms)
 }
 
 /* A line, or what comes until the end; without the newline. */
-static int read_line(int fd, char *line)
+int control_read(int fd, char *line)
 {
 	size_t n = 0;
 	char *end;
@@ -121,7 +121,7 @@ int control_accept(int listener, unsigned ms, char *line)
 	if (who.uid != 0 && who.uid != geteuid())
 		return -EPERM;
 	patience(fd, ms);
-	r = read_line(fd, line);
+	r = control_read(fd, line);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -137,24 +137,29 @@ void control_answer(int fd, const char *answer)
 
 int control_connect(const char *path, const char *role, const char *request)
 {
-	_cleanup_close_ int fd = -1;
-	char line[CONTROL_LINE];
-	struct sockaddr_un a;
 	struct stat st;
-	int n, r;
 
 	if (stat(path, &st) < 0)
 		return -errno;
-	r = address(st.st_dev, role, &a);
+	return control_connect_dev(st.st_dev, role, request);
+}
+
+int control_connect_dev(dev_t dev, const char *role, const char *request)
+{
+	_cleanup_close_ int fd = -1;
+	char line[CONTROL_LINE];
+	struct sockaddr_un a;
+	int n, r = address(dev, role, &a);
+
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	patience(fd, ANSWER_SECONDS * 1000);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return errno == ENOENT || errno == ECONNREFUSED ? -ENXIO
 								: -errno;
-	patience(fd, ANSWER_SECONDS * 1000);
 	n = snprintf(line, sizeof(line), "%s\n", request);
 	if (n < 0 || (size_t)n >= sizeof(line))
 		return -ENAMETOOLONG;
@@ -167,5 +172,5 @@ int control_ask(const char *path, const char *request, char *answer)
 {
 	_cleanup_close_ int fd = control_connect(path, CONTROL_KEEPER, request);
 
-	return fd < 0 ? fd : read_line(fd, answer);
+	return fd < 0 ? fd : control_read(fd, answer);
 }

@@ -37,6 +37,8 @@ void control_unlink(dev_t dev, const char *role, uint64_t ino);
  * -errno.
  */
 int control_accept(int listener, unsigned ms, char *line);
+/* The next line of a connection that stays, as its request came; or -errno. */
+int control_read(int fd, char *line);
 /* Answer; the connection is over, closing it is the caller's. */
 void control_answer(int fd, const char *answer);
 
@@ -45,6 +47,8 @@ void control_answer(int fd, const char *answer);
  * the answer from, or -errno: -ENXIO nobody listens.
  */
 int control_connect(const char *path, const char *role, const char *request);
+/* The same for the mount of device `dev`, of which no path is looked at. */
+int control_connect_dev(dev_t dev, const char *role, const char *request);
 /*
  * Send `request` to the keeper of the mount at `path` and wait for the answer,
  * in answer[CONTROL_LINE]. 0, or -errno: -ENXIO nobody listens.

@@ -8,6 +8,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/lend.h"
 
 #define CHUNK (1 << 20)
 #define SMALL 65536 /* not worth more system calls than a read and a write */
@@ -83,6 +84,7 @@ int copydata(int from, int to, off_t size)
 
 	if (size == 0)
 		return 0;
+	lend_take_back();
 	r = clone(from, to, size);
 	if (r <= 0)
 		return r;

@@ -47,7 +47,8 @@ struct job {
 	struct ref up; /* what it is in upper */
 	bool has_tmp;
 	bool has_index;
-	int synced; /* strict: of the directory, once it has its name */
+	int synced;	/* strict: of the directory, once it has its name */
+	uint32_t known; /* INODE_BARE, INODE_PLAIN */
 };
 
 static bool satisfied(const struct itable_view *v, enum copyup_want want)
@@ -112,6 +113,15 @@ static int put_meta(struct job *j, int fd)
 		r = fdio_chmod(fd, st->st_mode & 07777);
 	/* Emptied by the guest, it has changed. */
 	return r < 0 ? r : put_times(fd, st, j->want == COPYUP_EMPTY);
+}
+
+/* Opening and writing it will ask for setuid, capabilities and the like. */
+static uint32_t known_of(const struct job *j, int fd)
+{
+	if (!S_ISREG(j->st.st_mode) || !xattrs_is_bare(fd))
+		return 0;
+	return INODE_BARE |
+	       (j->st.st_mode & (S_ISUID | S_ISGID) ? 0 : INODE_PLAIN);
 }
 
 /* Giving it its name. */
@@ -260,12 +270,15 @@ static int find_ref(struct overlay *o, int fd, struct ref *up)
 				       up);
 }
 
-/* The inode knows its new place. *up is taken if it does. */
+/*
+ * The inode knows its new place, and that it is what `known` says. *up is taken
+ * if it does.
+ */
 static int adopt(struct overlay *o, struct inode *i, struct ref *up,
-		 const struct xattrs_record *rec)
+		 const struct xattrs_record *rec, uint32_t known)
 {
 	struct itable *t = o->inodes;
-	uint32_t set = INODE_UPPER | INODE_RECORD;
+	uint32_t set = INODE_UPPER | INODE_RECORD | known;
 	struct itable_view v;
 	int r;
 
@@ -332,7 +345,7 @@ static int take_place(struct job *j, int fd, bool links)
 	if (r < 0 && j->has_index)
 		unpublish_index(j);
 	if (r == 0)
-		r = adopt(j->o, j->inode, &j->up, &j->rec);
+		r = adopt(j->o, j->inode, &j->up, &j->rec, j->known);
 	if (r == 0)
 		gate_born(j->o, j->inode, fd);
 	CRASH_POINT(COPYUP_ADOPTED);
@@ -390,6 +403,8 @@ static int from_below(struct job *j)
 		r = put_meta(j, fd);
 	if (r >= 0 && (S_ISREG(j->st.st_mode) || S_ISDIR(j->st.st_mode)))
 		r = upper_sync_marks(j->o->upper, fd);
+	if (r >= 0)
+		j->known = known_of(j, fd);
 	CRASH_POINT(COPYUP_META);
 	return r < 0 ? r : take_place(j, fd, links);
 }
@@ -560,7 +575,7 @@ int copyup_settle(struct overlay *o, struct inode *i)
 		if (r == 0)
 			r = find_ref(o, fd, &up);
 		if (r == 0)
-			r = adopt(o, i, &up, &rec);
+			r = adopt(o, i, &up, &rec, 0);
 		if (r == 0)
 			gate_born(o, i, fd);
 		dirlayer_ref_close(&up);

@@ -39,16 +39,18 @@ static int to_disk(const struct overlay *o, const struct create_spec *in,
 
 /*
  * The one system call; a descriptor for `open`, else 0. With `own` the inode is
- * the daemon's.
+ * the daemon's. A umask that takes nothing away is left alone: setting it costs
+ * two system calls.
  */
 static int make(int dirfd, const char *name, const struct create_spec *spec,
 		bool own)
 {
+	mode_t mask = S_ISLNK(spec->mode) ? 0 : spec->mode & spec->umask;
 	struct creds saved;
 	int r;
 
 	creds_enter(&saved, own ? 0 : spec->uid, own ? 0 : spec->gid,
-		    spec->umask);
+		    mask ? spec->umask : 0);
 	if (S_ISREG(spec->mode) && spec->open)
 		r = openat(dirfd, name,
 			   O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
@@ -97,19 +99,20 @@ static int make_over(struct names_dir *d, const char *name,
 	return r < 0 ? r : fd;
 }
 
+/* Upper itself says whether the name is free there. */
 static int make_vacant(struct names_dir *d, const char *name,
 		       const struct create_spec *spec)
 {
-	int r = 0;
+	int r = lookup_below(d->o, &d->v, name);
 
-	if (d->v.n_lower > 0)
-		r = names_vacancy(d, name);
+	if (r < 0)
+		return r;
 	if (r == 0) {
 		r = make(d->ent->fd, name, spec, d->o->opts->xattr_permissions);
-		if (r != -EEXIST || d->v.n_lower > 0)
+		if (r != -EEXIST)
 			return r;
-		r = names_vacancy(d, name);
 	}
+	r = names_vacancy(d, name);
 	return r > 0 ? make_over(d, name, spec) : r < 0 ? r : -EEXIST;
 }
 

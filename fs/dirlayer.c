@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
+#include "fs/absent.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
@@ -25,6 +26,7 @@ struct dirlayer {
 	bool wh_names; /* .wh.X is a whiteout of X */
 	bool bottom;   /* nothing lies below */
 	bool records;  /* it was an upper once: inodes may have records */
+	struct absent *absent; /* NULL: it changes */
 	struct fdcache *fds;
 };
 
@@ -222,8 +224,11 @@ static int lookup(struct layer *l, const struct ref *dir, const char *name,
 	struct dirlayer *d = dl(l);
 	struct layer_entry e;
 	BORROWED(b, l);
-	int r = dirlayer_dir(l, dir, &b.ent);
+	int r;
 
+	if (d->absent && absent_knows(d->absent, dir, name))
+		return -ENOENT;
+	r = dirlayer_dir(l, dir, &b.ent);
 	if (r < 0)
 		return r;
 	if (is_wh_name(d, name))
@@ -231,10 +236,13 @@ static int lookup(struct layer *l, const struct ref *dir, const char *name,
 	r = fdio_statat(b.ent->fd, name, &e.st);
 	if (r == -ENOENT && d->wh_names && !d->bottom) {
 		r = has_wh_name(b.ent->fd, name);
-		return r > 0 ? -ENODATA : r < 0 ? r : -ENOENT;
+		r = r > 0 ? -ENODATA : r < 0 ? r : -ENOENT;
 	}
-	if (r == 0)
-		r = is_whiteout(b.ent->fd, name, &e.st);
+	if (r == -ENOENT && d->absent)
+		absent_note(d->absent, dir, name);
+	if (r < 0)
+		return r;
+	r = is_whiteout(b.ent->fd, name, &e.st);
 	if (r != 0)
 		return r < 0 ? r : -ENODATA;
 	r = read_record(d, b.ent->fd, name, &e);
@@ -359,18 +367,12 @@ static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
 {
 	_cleanup_closedir_ DIR *dirp = NULL;
 	struct listing li = { .d = dl(l), .emit = emit, .ctx = ctx };
-	int fd = open_ref(l, dir, O_RDONLY | O_DIRECTORY), r = 0;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	dirp = fdopendir(fd);
-	if (!dirp) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	li.fd = fd;
-	r = list_marks(&li);
+	li.fd = open_ref(l, dir, O_RDONLY | O_DIRECTORY);
+	r = fdio_opendir(li.fd, &dirp);
+	if (r == 0)
+		r = list_marks(&li);
 	while (r == 0) {
 		struct dirent *de;
 
@@ -386,9 +388,14 @@ static int list(struct layer *l, const struct ref *dir, layer_emit_fn emit,
 static int stat_ref(struct layer *l, const struct ref *r, struct stat *st)
 {
 	_cleanup_close_ int fd = -1;
+	BORROWED(dir, l);
 
 	if (r->type == REF_PINNED)
 		return dirlayer_stat(l, r->fd, st);
+	/* After each change in a directory the kernel asks for it. */
+	dir.ent = fdcache_get(dir.fds, r);
+	if (dir.ent)
+		return dirlayer_stat(l, dir.ent->fd, st);
 	fd = open_ref(l, r, O_PATH);
 	return fd < 0 ? fd : dirlayer_stat(l, fd, st);
 }
@@ -412,6 +419,7 @@ static void layer_free(struct layer *l)
 	if (!l)
 		return;
 	close(dl(l)->rootfd);
+	absent_free(dl(l)->absent);
 	free(l);
 }
 
@@ -532,6 +540,9 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 	d->pub.fsidx = cfg->fsidx;
 	d->fds = cfg->fds;
 	r = cfg->path ? open_lower(cfg->path) : cfg->rootfd;
+	/* Without memory for it all is looked up. */
+	if (cfg->index != REF_UPPER)
+		d->absent = absent_new();
 	if (r >= 0) {
 		d->rootfd = r;
 		r = read_root(d);
@@ -541,6 +552,7 @@ int dirlayer_new(struct layer **out, const struct dirlayer_config *cfg,
 	if (r < 0) {
 		snprintf(err, errlen, "lower directory '%s': %s",
 			 cfg->path ? cfg->path : "", strerror(-r));
+		absent_free(d->absent);
 		free(d);
 		return r;
 	}

@@ -7,10 +7,11 @@
 /*
  * Every layer's names are appended, the topmost first; then one sort brings
  * the same names together, and of each only the topmost stays, unless it is a
- * whiteout. Cookies are 62 bits of a hash; of two names with one hash the
+ * whiteout. Cookies are COOKIE_BITS of a hash; of two names with one hash the
  * second gets the next number.
  */
 #define COOKIE_FIRST 16u
+#define COOKIE_BITS 62
 
 struct item {
 	uint64_t cookie;
@@ -39,7 +40,7 @@ static uint64_t cookie_of(const char *name)
 	h ^= h >> 29;
 	h *= 0xbf58476d1ce4e5b9ull;
 	h ^= h >> 32;
-	return (h >> 2) | COOKIE_FIRST;
+	return (h >> (64 - COOKIE_BITS)) | COOKIE_FIRST;
 }
 
 static int grow(void **p, size_t *room, size_t need, size_t unit)
@@ -93,13 +94,49 @@ static int compare(const void *pa, const void *pb, void *ctx)
 	return r ? r : (int)a->layer - (int)b->layer;
 }
 
+static size_t bucket_of(const struct item *it, size_t buckets)
+{
+	return (size_t)(((unsigned __int128)it->cookie * buckets) >>
+			COOKIE_BITS);
+}
+
+/*
+ * Hashes are spread evenly: each goes to its bucket at once, and few are to be
+ * sorted there. Names that were made to share one cost what a sort costs.
+ */
+static int sort(struct dirmerge *m)
+{
+	_cleanup_free_ size_t *end = calloc(m->n + 1, sizeof(*end));
+	struct item *sorted = calloc(m->n + 1, sizeof(*sorted));
+	size_t from = 0;
+
+	if (!end || !sorted) {
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < m->n; i++)
+		end[bucket_of(&m->items[i], m->n) + 1]++;
+	for (size_t b = 0; b < m->n; b++)
+		end[b + 1] += end[b];
+	/* Until here the beginnings; each moves on to its bucket's end. */
+	for (size_t i = 0; i < m->n; i++)
+		sorted[end[bucket_of(&m->items[i], m->n)]++] = m->items[i];
+	for (size_t b = 0; b < m->n; from = end[b++]) {
+		if (end[b] - from > 1)
+			qsort_r(sorted + from, end[b] - from, sizeof(*sorted),
+				compare, m);
+	}
+	free(m->items);
+	m->items = sorted;
+	m->room = m->n + 1;
+	return 0;
+}
+
 static void settle(struct dirmerge *m)
 {
 	const char *last = NULL;
 	size_t kept = 0;
 
-	if (m->n)
-		qsort_r(m->items, m->n, sizeof(*m->items), compare, m);
 	for (size_t i = 0; i < m->n; i++) {
 		struct item *it = &m->items[i];
 		const char *name = m->names + it->name;
@@ -144,6 +181,8 @@ int dirmerge_new(struct dirmerge **out, struct overlay *o,
 		itable_view_lower(dir, i, &below);
 		r = read_layer(m, o, &below);
 	}
+	if (r == 0)
+		r = sort(m);
 	if (r < 0) {
 		dirmerge_free(m);
 		return r;

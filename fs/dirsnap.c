@@ -117,13 +117,13 @@ static void make_busy(struct dirsnap_cache *c, struct reading *r)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void give_back(struct dirsnap_cache *c, struct reading *r, bool at_end)
+static void give_back(struct dirsnap_cache *c, struct reading *r, bool over)
 {
 	struct reading *gone = NULL;
 
 	pthread_mutex_lock(&c->lock);
 	TAILQ_REMOVE(&c->busy, r, entry);
-	if (at_end || r->stale) {
+	if (over || r->stale) {
 		gone = r;
 	} else {
 		TAILQ_INSERT_HEAD(&c->idle, r, entry);
@@ -190,10 +190,18 @@ static int true_ino(int fd, const char *name, uint64_t *ino)
 struct caller {
 	struct overlay *o;
 	const struct itable_view *v;
-	bool exact_ino;
+	bool exact_ino, told;
 	dirsnap_emit_fn emit;
 	void *ctx;
 };
+
+static int tell(struct caller *c, const struct dirsnap_entry *e)
+{
+	int r = c->emit(c->ctx, e);
+
+	c->told |= r == 0;
+	return r;
+}
 
 static uint64_t dot_ino(struct caller *c, bool dotdot)
 {
@@ -268,7 +276,7 @@ static int stream_emit(struct caller *c, struct reading *r,
 		e.ino = dot_ino(c, true);
 	else if (c->exact_ino && (c->v->flags & INODE_IMPURE))
 		err = true_ino(r->fd, de->name, &e.ino);
-	return err < 0 ? err : c->emit(c->ctx, &e);
+	return err < 0 ? err : tell(c, &e);
 }
 
 /* 1: at the end. */
@@ -333,7 +341,7 @@ static int snapshot_read(struct caller *c, struct reading *r, uint64_t cookie)
 			.cookie = cookie + 1,
 		};
 
-		if (c->emit(c->ctx, &e) != 0)
+		if (tell(c, &e) != 0)
 			return 0;
 	}
 	for (size_t i = dirmerge_seek(r->merged, cookie);
@@ -346,11 +354,20 @@ static int snapshot_read(struct caller *c, struct reading *r, uint64_t cookie)
 		if (fix && m.upper)
 			err = true_ino(d.ent->fd, m.name, &e.ino);
 		if (err == 0)
-			err = c->emit(c->ctx, &e);
+			err = tell(c, &e);
 		if (err != 0)
 			return err < 0 ? err : 0;
 	}
 	return 1;
+}
+
+/*
+ * At its end, who was told something asks once more, to hear of the end. A
+ * stream is soon opened for that, a snapshot would have to be made again.
+ */
+static bool is_awaited(const struct caller *c, const struct reading *r)
+{
+	return r->merged && c->told;
 }
 
 int dirsnap_read(struct overlay *o, struct inode *dir, uint64_t cookie,
@@ -377,7 +394,7 @@ int dirsnap_read(struct overlay *o, struct inode *dir, uint64_t cookie,
 		make_busy(o->listings, r);
 	}
 	err = r->merged ? snapshot_read(&c, r, cookie) : stream_read(&c, r);
-	give_back(o->listings, r, err != 0);
+	give_back(o->listings, r, err < 0 || (err > 0 && !is_awaited(&c, r)));
 	return err < 0 ? err : 0;
 }
 

@@ -141,22 +141,19 @@ ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
 
 static int drop_sgid(int fd)
 {
-	char path[FDIO_PROC_MAX];
 	struct stat st;
 	int r = fdio_stat(fd, &st);
 
 	if (r < 0 || !(st.st_mode & S_ISGID))
 		return r;
-	return chmod(fdio_proc(path, fd), st.st_mode & 07777 & ~S_ISGID) < 0
-		       ? -errno
-		       : 0;
+	return fdio_chmod(fd, st.st_mode & 07777 & ~S_ISGID);
 }
 
 /* XATTR_CREATE fails the second time; our predecessor's success is ours. */
 static int set_once(int fd, const char *disk, const char *value, size_t size,
 		    int flags)
 {
-	bool again = slot_before(SLOT_VACANT);
+	bool again = slot_before(SLOT_UNSET);
 	int r;
 
 	if (!(flags & XATTR_CREATE))
@@ -164,7 +161,7 @@ static int set_once(int fd, const char *disk, const char *value, size_t size,
 	if (!again) {
 		if (xattrio_get(fd, disk, NULL, 0) >= 0)
 			return -EEXIST;
-		slot_note_kind(SLOT_VACANT);
+		slot_note_kind(SLOT_UNSET);
 	}
 	r = xattrio_set(fd, disk, value, size, flags);
 	return r == -EEXIST && again ? 0 : r;

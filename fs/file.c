@@ -19,10 +19,14 @@
 #include "fs/itableset.h"
 #include "fs/window.h"
 
-/* What the daemon's own descriptors leave out of the caller's flags. */
+/*
+ * What the daemon's own descriptors leave out of the caller's flags. O_SYNC and
+ * O_DSYNC (a bit of it) come with each write, as do those of pwritev2(2).
+ */
 #define NOT_OURS                                                               \
 	(O_APPEND | O_DIRECT | O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW |       \
-	 O_NOCTTY | O_NONBLOCK | O_ASYNC | O_DIRECTORY | O_PATH | O_CLOEXEC)
+	 O_NOCTTY | O_NONBLOCK | O_ASYNC | O_DIRECTORY | O_PATH | O_CLOEXEC |  \
+	 O_SYNC)
 
 static bool data_is_upper(const struct itable_view *v)
 {
@@ -491,28 +495,36 @@ ssize_t file_read(struct overlay *o, uint64_t fh, void *buf, size_t size,
 	return fd < 0 ? fd : fdio_pread_full(fd, buf, size, off);
 }
 
-/* What a handle writes to: its descriptor and, for the quota, its inode. */
-static int target_of(struct overlay *o, uint64_t fh, struct overlay_pin *p)
+/*
+ * What a handle writes to: its descriptor and, for the quota, its inode. One
+ * that is to be synced is settled, as for fsync(2).
+ */
+static int target_of(struct overlay *o, uint64_t fh, int sync,
+		     struct overlay_pin *p)
 {
 	struct handle *h = htable_get(o->handles, fh);
+	int r = 0;
 
 	if (!h)
 		return -EBADF;
-	if (o->gate) {
+	if (o->gate || sync) {
 		p->inode = itable_get(o->inodes, h->nodeid);
 		if (!p->inode)
 			return -ESTALE;
 	}
-	return fd_of(o, h);
+	if (sync)
+		r = filesync_settle(o, p->inode, O_DSYNC);
+	return r < 0 ? r : fd_of(o, h);
 }
 
 ssize_t file_write(struct overlay *o, uint64_t fh, const void *buf, size_t size,
-		   off_t off)
+		   off_t off, int sync)
 {
+	const struct gatefile_bytes b = { buf, size, off, sync };
 	OVERLAY_PIN(p, o);
-	int fd = target_of(o, fh, &p);
+	int fd = target_of(o, fh, sync, &p);
 
-	return fd < 0 ? fd : gatefile_write(o, p.inode, fd, buf, size, off);
+	return fd < 0 ? fd : gatefile_write(o, p.inode, fd, &b);
 }
 
 int file_kill_priv(struct overlay *o, struct inode *i, uint64_t fh)
@@ -550,7 +562,7 @@ int file_fallocate(struct overlay *o, uint64_t fh, int mode, off_t off,
 		   off_t len)
 {
 	OVERLAY_PIN(p, o);
-	int fd = target_of(o, fh, &p);
+	int fd = target_of(o, fh, 0, &p);
 
 	return fd < 0 ? fd : gatefile_fallocate(o, p.inode, fd, mode, off, len);
 }
@@ -571,7 +583,7 @@ ssize_t file_copy_range(struct overlay *o, uint64_t from, off_t off_from,
 {
 	OVERLAY_PIN(p, o);
 	struct gatefile_copy c = { .in = file_fd(o, from),
-				   .out = target_of(o, to, &p),
+				   .out = target_of(o, to, 0, &p),
 				   .off_in = off_from,
 				   .off_out = off_to,
 				   .len = len };

@@ -35,8 +35,9 @@ void file_release(struct overlay *o, uint64_t fh);
 
 ssize_t file_read(struct overlay *o, uint64_t fh, void *buf, size_t size,
 		  off_t off);
+/* `sync`: 0, RWF_DSYNC or RWF_SYNC, as for pwritev2(2). */
 ssize_t file_write(struct overlay *o, uint64_t fh, const void *buf, size_t size,
-		   off_t off);
+		   off_t off, int sync);
 /*
  * Before a write of somebody who may not keep them: setuid, setgid and
  * capabilities fall. 1 if there were any, 0, or -errno.

@@ -448,6 +448,7 @@ bool fuse_request_is_slow(const void *request, size_t len)
 {
 	const struct fuse_in_header *h = request;
 	const struct fuse_read_in *read_in = (const void *)(h + 1);
+	const struct fuse_write_in *write_in = (const void *)(h + 1);
 
 	switch (h->opcode) {
 	case FUSE_FSYNC:
@@ -458,6 +459,8 @@ bool fuse_request_is_slow(const void *request, size_t len)
 		return true;
 	case FUSE_READ:
 		return read_in->size >= SLOW_BYTES;
+	case FUSE_WRITE:
+		return len >= SLOW_BYTES || (write_in->flags & O_DSYNC);
 	default:
 		return len >= SLOW_BYTES;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/fusedir.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 
 #include "fs/base/cleanup.h"
@@ -10,6 +11,13 @@
 
 /* One answer at most; the kernel asks again for more. */
 #define LISTING_MAX 65536u
+
+/*
+ * Names with attributes in the first answer. The kernel asks for attributes at
+ * the beginning of each listing, and goes on doing so if somebody used them:
+ * who wants names alone shall not pay for many.
+ */
+#define FIRST_PLUS 32u
 
 void fusedir_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -47,6 +55,7 @@ struct listing {
 	struct inode *dir;
 	char *buf;
 	size_t used, room;
+	unsigned left; /* names more, of emit_plus() */
 };
 
 static int emit_plain(void *ctx, const struct dirsnap_entry *e)
@@ -80,8 +89,9 @@ static int emit_plus(void *ctx, const struct dirsnap_entry *e)
 	size_t n = fuse_add_direntry_plus(l->req, NULL, 0, e->name, NULL, 0);
 	int r = -ENOENT;
 
-	if (n > l->room - l->used)
+	if (n > l->room - l->used || l->left == 0)
 		return 1;
+	l->left--;
 	p.attr.st_mode = (mode_t)DTTOIF(e->type);
 	if (!is_dots(e->name)) {
 		r = lookup_inode(o, l->dir, e->name, &found.inode, &st);
@@ -109,6 +119,7 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	FUSEREQ_PIN(dir, req, ino)
 
 	l.room = size < LISTING_MAX ? size : LISTING_MAX;
+	l.left = off == 0 ? FIRST_PLUS : UINT_MAX;
 	l.dir = dir.inode;
 	l.buf = buf = malloc(l.room);
 	if (!buf) {

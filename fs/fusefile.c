@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/fusefile.h"
 
+#include <sys/uio.h>
+
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
 #include "fs/create.h"
@@ -61,8 +63,9 @@ static void reply_create(fuse_req_t req, struct create_result *res,
 	}
 }
 
-void fusefile_create(fuse_req_t req, fuse_ino_t parent, const char *name,
-		     mode_t mode, struct fuse_file_info *fi)
+/* `name` NULL: a file without one. */
+static void make(fuse_req_t req, fuse_ino_t parent, const char *name,
+		 mode_t mode, struct fuse_file_info *fi)
 {
 	struct create_spec spec = fusereq_spec(req, S_IFREG | (mode & 07777));
 	struct overlay *o = fusereq_overlay(req);
@@ -71,28 +74,24 @@ void fusefile_create(fuse_req_t req, fuse_ino_t parent, const char *name,
 	FUSEREQ_PIN(dir, req, parent)
 
 	spec.open = true;
-	r = HOSTLIMIT_TRY(o, create(o, dir.inode, name, &spec, &res));
+	r = HOSTLIMIT_TRY(o, name ? create(o, dir.inode, name, &spec, &res)
+				  : create_unnamed(o, dir.inode, &spec, &res));
 	if (r < 0)
 		fusereq_err(req, r);
 	else
 		reply_create(req, &res, fi);
 }
 
+void fusefile_create(fuse_req_t req, fuse_ino_t parent, const char *name,
+		     mode_t mode, struct fuse_file_info *fi)
+{
+	make(req, parent, name, mode, fi);
+}
+
 void fusefile_tmpfile(fuse_req_t req, fuse_ino_t parent, mode_t mode,
 		      struct fuse_file_info *fi)
 {
-	struct create_spec spec = fusereq_spec(req, S_IFREG | (mode & 07777));
-	struct overlay *o = fusereq_overlay(req);
-	struct create_result res;
-	int r;
-	FUSEREQ_PIN(dir, req, parent)
-
-	spec.open = true;
-	r = HOSTLIMIT_TRY(o, create_unnamed(o, dir.inode, &spec, &res));
-	if (r < 0)
-		fusereq_err(req, r);
-	else
-		reply_create(req, &res, fi);
+	make(req, parent, NULL, mode, fi);
 }
 
 void fusefile_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -136,13 +135,21 @@ static ssize_t write_page(struct overlay *o, uint64_t fh, const char *buf,
 
 	while (done < size) {
 		ssize_t n = file_write(o, fh, buf + done, size - done,
-				       off + (off_t)done);
+				       off + (off_t)done, 0);
 
 		if (n <= 0)
 			return n < 0 ? n : -EIO;
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+/* By O_SYNC, O_DSYNC, or by pwritev2(2): the kernel leaves it to us. */
+static int sync_of(const struct overlay *o, int flags)
+{
+	if (!(flags & O_DSYNC) || o->opts->fsync == OPTIONS_FSYNC_NONE)
+		return 0;
+	return (flags & O_SYNC) == O_SYNC ? RWF_SYNC : RWF_DSYNC;
 }
 
 void fusefile_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
@@ -161,7 +168,8 @@ void fusefile_write(fuse_req_t req, fuse_ino_t ino, const char *buf,
 	n = r;
 	if (r >= 0)
 		n = fi->writepage ? write_page(o, fi->fh, buf, size, off)
-				  : file_write(o, fi->fh, buf, size, off);
+				  : file_write(o, fi->fh, buf, size, off,
+					       sync_of(o, fi->flags));
 	reply_count(req, n);
 }
 

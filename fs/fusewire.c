@@ -80,6 +80,16 @@ bool fusewire_is_silent(uint32_t opcode)
 	       opcode == FUSE_INTERRUPT;
 }
 
+uint32_t fusewire_caller(const void *request, size_t len)
+{
+	const struct fuse_in_header *h = request;
+
+	if (len < sizeof(*h) || fusewire_is_silent(h->opcode) ||
+	    h->opcode == FUSE_RELEASE || h->opcode == FUSE_RELEASEDIR)
+		return 0;
+	return h->pid;
+}
+
 bool fusewire_can_resend(const void *init, size_t len)
 {
 	/* major, minor, max_readahead, flags, flags2 */

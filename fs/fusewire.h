@@ -35,6 +35,12 @@ const char *fusewire_name(uint32_t opcode);
 /* Does a request of this kind get no answer? */
 bool fusewire_is_silent(uint32_t opcode);
 
+/*
+ * The thread that waits for the answer, in the process namespace of who mounted;
+ * 0: nobody does, or it is not known.
+ */
+uint32_t fusewire_caller(const void *request, size_t len);
+
 /* Does this kernel, by its INIT request, send unanswered requests again? */
 bool fusewire_can_resend(const void *init, size_t len);
 

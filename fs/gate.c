@@ -10,6 +10,7 @@
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
+#include "fs/base/crash.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/late.h"
@@ -26,7 +27,8 @@
  *
  * Crashes: an operation is done again by our successor, and counted at its
  * end; what is counted is what the filesystem says, so counting twice does no
- * harm. A new inode is counted once by the mark of its request.
+ * harm. What it had changed already is counted before anybody asks for more.
+ * A new inode is counted once by the mark of its request.
  */
 #define STRIPES 64u
 #define DYING_TRIES 40	     /* times DYING_PAUSE: 40 ms */
@@ -40,6 +42,7 @@ struct gate {
 	struct late *late;   /* NULL: nothing is late here */
 	_Atomic bool doomed; /* something was removed lately */
 	_Atomic bool host;   /* keeps the container's limit on space */
+	_Atomic bool moved;  /* a directory was, lately */
 };
 
 /* How deep this thread is inside; whether it is refused nothing. */
@@ -104,6 +107,28 @@ int gate_begin(struct gate *g)
 	return ledger_recover(g->ledger);
 }
 
+/* Going in and out. */
+
+static void enter(struct gate_pass *p, bool alone)
+{
+	if (p->inside)
+		return;
+	p->inside = true;
+	if (depth++ > 0)
+		return;
+	if (alone)
+		pthread_rwlock_wrlock(&p->o->gate->turn);
+	else
+		pthread_rwlock_rdlock(&p->o->gate->turn);
+}
+
+static void go_out(struct gate_pass *p)
+{
+	p->inside = false;
+	if (--depth == 0)
+		pthread_rwlock_unlock(&p->o->gate->turn);
+}
+
 /* What an inode takes. */
 
 static struct lock *stripe(struct overlay *o, const struct inode *i)
@@ -131,17 +156,21 @@ int gate_look(struct overlay *o, int fd, struct charge *out)
 		return r;
 	out->owner = (struct charge_owner){ st.st_uid, st.st_gid };
 	out->space = footprint_of(&o->gate->fs, &st, fd);
+	out->ino = st.st_ino;
 	return 0;
 }
 
 int gate_know(struct overlay *o, struct inode *i, int fd)
 {
+	GATE_PASS(pass, o);
 	struct charge c;
 	uint32_t row;
 	int r = 0;
 
 	if (!row_of(o, i, &row) || charge_row(o->gate->ledger, row, &c))
 		return 0;
+	/* Nothing becomes known while all is stopped. */
+	enter(&pass, false);
 	lock_acquire(stripe(o, i));
 	if (!charge_row(o->gate->ledger, row, &c)) {
 		r = gate_look(o, fd, &c);
@@ -150,6 +179,24 @@ int gate_know(struct overlay *o, struct inode *i, int fd)
 	}
 	lock_release(stripe(o, i));
 	return r;
+}
+
+void gate_moves(struct overlay *o, struct inode *i)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+
+	if (!o->gate || !i || !charge_is_recounted(o->gate->ledger))
+		return;
+	itable_view(o->inodes, i, &v);
+	fd = S_ISDIR(v.type) ? -1 : attr_open_meta(o, &v, O_PATH);
+	if (fd < 0 || gate_know(o, i, fd) < 0)
+		atomic_store(&o->gate->moved, true);
+}
+
+bool gate_moved(struct gate *g)
+{
+	return atomic_exchange(&g->moved, false);
 }
 
 static void not_counted(int r)
@@ -229,7 +276,8 @@ void gate_born(struct overlay *o, struct inode *i, int fd)
 void gate_created(struct overlay *o, struct inode *i, const struct stat *st)
 {
 	struct charge c = { .owner = { st->st_uid, st->st_gid },
-			    .space = (uint64_t)st->st_blocks * 512 };
+			    .space = (uint64_t)st->st_blocks * 512,
+			    .ino = st->st_ino };
 	const struct slot *s = slot_current();
 	uint32_t row;
 
@@ -289,6 +337,17 @@ void gate_gone(struct overlay *o, struct inode *i)
 	if (o->gate->fs.late && gate_owner(o, i, &owner))
 		look_last(o, i);
 	charge_forget(o->gate->ledger, itable_index(o->inodes, i));
+}
+
+static void look(struct overlay *o, struct inode *i)
+{
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+
+	itable_view(o->inodes, i, &v);
+	fd = v.flags & INODE_UPPER ? attr_open_meta(o, &v, O_PATH) : -1;
+	if (fd >= 0)
+		gate_settle(o, i, fd);
 }
 
 /*
@@ -369,10 +428,23 @@ uint64_t gate_name_space(const struct overlay *o)
 	return o->gate && o->gate->fs.dirs_grow ? o->gate->fs.block : 0;
 }
 
-void gate_recover(struct overlay *o)
+/* What our predecessor had changed and not counted. */
+static void count_changed(void *ctx, uint32_t row)
 {
-	if (o->gate)
-		charge_each_row(o->gate->ledger, take_over, o);
+	struct overlay *o = ctx;
+	struct inode *i = itable_get_index(o->inodes, row);
+
+	if (i)
+		look(o, i);
+	itable_unpin(o->inodes, i);
+}
+
+void gate_recover(struct overlay *o, struct slot_table *slots)
+{
+	if (!o->gate)
+		return;
+	slot_each_changed(slots, count_changed, o);
+	charge_each_row(o->gate->ledger, take_over, o);
 }
 
 /* Passes. */
@@ -396,29 +468,11 @@ int gate_watch(struct gate_pass *p, struct inode *i, int fd)
 	if (!p->o->gate)
 		return 0;
 	r = gate_know(p->o, i, fd);
-	if (r == 0 && p->n_watched < GATE_WATCHED)
+	if (r == 0 && p->n_watched < GATE_WATCHED) {
 		p->watched[p->n_watched++] = (struct gate_watched){ i, fd };
+		slot_change(itable_index(p->o->inodes, i));
+	}
 	return r;
-}
-
-static void enter(struct gate_pass *p, bool alone)
-{
-	if (p->inside)
-		return;
-	p->inside = true;
-	if (depth++ > 0)
-		return;
-	if (alone)
-		pthread_rwlock_wrlock(&p->o->gate->turn);
-	else
-		pthread_rwlock_rdlock(&p->o->gate->turn);
-}
-
-static void go_out(struct gate_pass *p)
-{
-	p->inside = false;
-	if (--depth == 0)
-		pthread_rwlock_unlock(&p->o->gate->turn);
 }
 
 /*
@@ -503,17 +557,6 @@ void gate_go_on(struct gate *g)
 	pthread_rwlock_unlock(&g->turn);
 }
 
-static void look(struct overlay *o, struct inode *i)
-{
-	_cleanup_close_ int fd = -1;
-	struct itable_view v;
-
-	itable_view(o->inodes, i, &v);
-	fd = v.flags & INODE_UPPER ? attr_open_meta(o, &v, O_PATH) : -1;
-	if (fd >= 0)
-		gate_settle(o, i, fd);
-}
-
 int gate_look_late(struct overlay *o)
 {
 	return o->gate->late ? late_look(o, o->gate->late, look) : -1;
@@ -531,8 +574,12 @@ void gate_late(struct overlay *o, struct inode *i)
 
 void gate_leave(struct gate_pass *p)
 {
-	for (unsigned k = 0; k < p->n_watched; k++)
+	if (p->n_watched > 0)
+		CRASH_POINT(GATE_CHANGED);
+	for (unsigned k = 0; k < p->n_watched; k++) {
 		gate_settle(p->o, p->watched[k].inode, p->watched[k].fd);
+		slot_counted(itable_index(p->o->inodes, p->watched[k].inode));
+	}
 	if (!p->inside)
 		return;
 	charge_release(p->o->gate->ledger, &p->hold);

@@ -33,6 +33,7 @@
 #define GATE_WATCHED 3u
 
 struct gate;
+struct slot_table;
 
 /* The quota of a mount. The ledger is taken. -errno, and it is freed. */
 int gate_new(struct gate **out, struct ledger *l, int upperfd);
@@ -100,6 +101,13 @@ int gate_look(struct overlay *o, int fd, struct charge *out);
 
 /* Before an upper inode changes; nothing is done if it is known. */
 int gate_know(struct overlay *o, struct inode *i, int fd);
+/*
+ * It gets another name, or its name goes elsewhere; inside a pass. And: has
+ * that happened to a directory, or to what could not be looked at, since
+ * somebody asked? Only told while usage is counted anew (quotarecount.h).
+ */
+void gate_moves(struct overlay *o, struct inode *i);
+bool gate_moved(struct gate *g);
 /* It has changed: count what it takes now. */
 void gate_settle(struct overlay *o, struct inode *i, int fd);
 /*
@@ -125,8 +133,8 @@ void gate_dying(struct overlay *o);
 /* The kernel has forgotten it. */
 void gate_gone(struct overlay *o, struct inode *i);
 
-/* After the inode table, by a process that takes over. */
-void gate_recover(struct overlay *o);
+/* After the inode table, by a process that takes over, before it serves. */
+void gate_recover(struct overlay *o, struct slot_table *slots);
 
 /* Whose it is, as counted; false: not known. */
 bool gate_owner(struct overlay *o, struct inode *i, struct charge_owner *out);

@@ -10,6 +10,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/gate.h"
+#include "fs/htable.h"
 
 #define EXTENTS 32u
 
@@ -63,6 +64,13 @@ static int run_at(int fd, uint64_t off, uint64_t end, struct run *r)
 	return 0;
 }
 
+/* Has the filesystem reserved something behind the end, which does not count? */
+static bool has_ahead(const struct overlay *o, int fd, const struct stat *st)
+{
+	return footprint_of(gate_fs(o->gate), st, fd) <
+	       (uint64_t)st->st_blocks * 512;
+}
+
 /*
  * What the filesystem has reserved ahead of the file's end is allocated, but
  * not counted: from here on nothing is there yet.
@@ -75,8 +83,7 @@ static int counted_to(const struct overlay *o, int fd, uint64_t *to)
 	if (r < 0)
 		return r;
 	*to = UINT64_MAX;
-	if (footprint_of(gate_fs(o->gate), &st, fd) <
-	    (uint64_t)st.st_blocks * 512)
+	if (has_ahead(o, fd, &st))
 		*to = gate_round(o, (uint64_t)st.st_size);
 	return 0;
 }
@@ -218,8 +225,9 @@ static bool is_asked_for(int fd)
 
 /*
  * XFS reserves ahead when a file grows at its end. That is not counted where it
- * can be told from the rest: where the file is full up to its end. Else what is
- * written gets its blocks before, and then nothing is reserved.
+ * can be told from the rest: where the file is full up to its end (and it may
+ * have a block more, that says where the others are). Else what is written gets
+ * its blocks before, and then nothing is reserved.
  */
 static int keep_from_ahead(const struct overlay *o, int fd, off_t off,
 			   size_t len)
@@ -236,31 +244,65 @@ static int keep_from_ahead(const struct overlay *o, int fd, off_t off,
 		return r;
 	end = gate_round(o, (uint64_t)st.st_size);
 	if ((uint64_t)off <= end && !is_asked_for(fd) &&
-	    footprint_of(fs, &st, fd) == end)
+	    footprint_of(fs, &st, fd) >= end)
 		return 0;
 	return fallocate(fd, FALLOC_FL_KEEP_SIZE, off, (off_t)len) < 0 ? -errno
 								       : 0;
 }
 
+/*
+ * Alone, for it takes all behind the end. The time that it changes is changed
+ * by what comes next.
+ */
+int gatefile_give_back(struct overlay *o, int fd, uint64_t off)
+{
+	GATE_PASS(alone, o);
+	struct stat st;
+	off_t end;
+	int r;
+
+	if (!o->gate || !gate_fs(o->gate)->ahead)
+		return 0;
+	r = fdio_stat(fd, &st);
+	if (r < 0 || off <= gate_round(o, (uint64_t)st.st_size) ||
+	    !has_ahead(o, fd, &st))
+		return r;
+	gate_enter_alone(&alone);
+	r = fdio_stat(fd, &st);
+	if (r < 0 || !has_ahead(o, fd, &st))
+		return r;
+	end = (off_t)gate_round(o, (uint64_t)st.st_size);
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, end,
+		      INT64_MAX - end) == 0)
+		return 0;
+	/* chattr +a: it stays. */
+	return errno == EPERM ? 0 : -errno;
+}
+
 ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
-		       const void *buf, size_t size, off_t off)
+		       const struct gatefile_bytes *b)
 {
 	GATE_PASS(pass, o);
-	ssize_t n = (ssize_t)size;
+	ssize_t n = 0;
 
-	if (!o->gate)
-		return fdio_pwrite_full(fd, buf, size, off);
-	gate_enter(&pass, NULL, 0);
-	if (is_dense(i, (uint64_t)off + size))
-		return fdio_pwrite_full(fd, buf, size, off);
-	n = ask(&pass, i, fd, off, size, false);
+	if (o->gate && !is_dense(i, (uint64_t)b->off + b->size))
+		n = gatefile_give_back(o, fd, (uint64_t)b->off);
+	if (n < 0)
+		return n;
+	if (o->gate)
+		gate_enter(&pass, NULL, 0);
+	if (!o->gate || is_dense(i, (uint64_t)b->off + b->size))
+		return fdio_pwrite_sync(fd, b->buf, b->size, b->off, b->sync);
+	n = ask(&pass, i, fd, b->off, b->size, false);
 	if (n > 0) {
-		int r = keep_from_ahead(o, fd, off, (size_t)n);
+		int r = keep_from_ahead(o, fd, b->off, (size_t)n);
 
-		n = r < 0 ? r : fdio_pwrite_full(fd, buf, (size_t)n, off);
+		n = r < 0 ? r
+			  : fdio_pwrite_sync(fd, b->buf, (size_t)n, b->off,
+					     b->sync);
 	}
 	if (n > 0) {
-		grow_dense(i, fd, (uint64_t)off, (uint64_t)n);
+		grow_dense(i, fd, (uint64_t)b->off, (uint64_t)n);
 		gate_late(o, i);
 	}
 	return n;
@@ -277,8 +319,10 @@ int gatefile_fallocate(struct overlay *o, struct inode *i, int fd, int mode,
 		       off_t off, off_t len)
 {
 	GATE_PASS(pass, o);
-	ssize_t n = 0;
+	ssize_t n = gatefile_give_back(o, fd, UINT64_MAX);
 
+	if (n < 0)
+		return (int)n;
 	if (o->gate && (mode & ~FALLOC_FL_KEEP_SIZE)) {
 		gate_enter_alone(&pass);
 		gatefile_shrunk(i, 0);
@@ -302,8 +346,11 @@ ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 {
 	off_t from = c->off_in, to = c->off_out;
 	GATE_PASS(pass, o);
-	ssize_t n = (ssize_t)c->len;
+	ssize_t n = gatefile_give_back(o, c->out, (uint64_t)c->off_out);
 
+	if (n < 0)
+		return n;
+	n = (ssize_t)c->len;
 	if (o->gate)
 		n = ask(&pass, i, c->out, to, c->len, false);
 	if (n < 0)
@@ -314,13 +361,34 @@ ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 	return n < 0 ? -errno : n;
 }
 
+/* Handles that may write an inode. */
+struct writers {
+	uint64_t nodeid;
+	unsigned n;
+};
+
+static void add_writer(void *ctx, const struct handle *h)
+{
+	struct writers *w = ctx;
+
+	w->n += h->nodeid == w->nodeid && (h->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* The guest has changed nothing: the file's time stays, if nobody else has. */
 int gatefile_fill(struct overlay *o, struct inode *i, int fd)
 {
+	struct writers w = { .nodeid = itable_nodeid(o->inodes, i) };
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat st;
 	int r = fdio_stat(fd, &st);
 
 	if (r < 0 || st.st_size == 0 ||
 	    (uint64_t)st.st_blocks * 512 >= gate_round(o, (uint64_t)st.st_size))
 		return r;
-	return gatefile_fallocate(o, i, fd, FALLOC_FL_KEEP_SIZE, 0, st.st_size);
+	htable_each(o->handles, add_writer, &w);
+	times[1] = st.st_mtim;
+	r = gatefile_fallocate(o, i, fd, FALLOC_FL_KEEP_SIZE, 0, st.st_size);
+	if (r == 0 && w.n <= 1 && futimens(fd, times) < 0)
+		r = -errno;
+	return r;
 }

@@ -13,8 +13,15 @@
 
 #include "fs/overlay.h"
 
+struct gatefile_bytes {
+	const void *buf;
+	size_t size;
+	off_t off;
+	int sync; /* 0, RWF_DSYNC, RWF_SYNC */
+};
+
 ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
-		       const void *buf, size_t size, off_t off);
+		       const struct gatefile_bytes *b);
 
 /* It has `size` bytes now, or holes from there on; with its pass alone. */
 void gatefile_shrunk(struct inode *i, off_t size);
@@ -30,6 +37,14 @@ struct gatefile_copy {
 };
 ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 		      const struct gatefile_copy *c);
+
+/*
+ * What XFS has reserved behind the file's end is not counted: give it back
+ * before a change at `off` that would make it the file's own, because it leaves
+ * a hole there (UINT64_MAX: because it asks for blocks anywhere). No pass of
+ * this thread has entered. 0 or -errno.
+ */
+int gatefile_give_back(struct overlay *o, int fd, uint64_t off);
 
 /*
  * Give every hole of the file its blocks: it will be written where we do not

@@ -56,6 +56,8 @@ static int revive(struct itable *t, uint32_t x)
 	if (!(rec->flags & INODE_SPLIT))
 		itablepriv_hash_add(t, i);
 	i->suspect = rec->nodeid != ITABLE_ROOT;
+	/* The answer that names it may not have been looked at yet. */
+	i->told = (uint32_t)(clock_coarse() / CLOCK_S);
 	i->stale_pages = 1; /* for all that is known */
 	return 0;
 }

@@ -46,8 +46,8 @@ struct itablerecover_suspect {
 
 /*
  * Take up to `n` suspects, from *cursor (0 at first) on, of which the kernel
- * was not told for `age` seconds; younger ones stay suspects. Fewer than `n`:
- * the end. *more says that some have been too young.
+ * was not told for `age` seconds, nor taken over; younger ones stay suspects.
+ * Fewer than `n`: the end. *more says that some have been too young.
  */
 unsigned itablerecover_suspects(struct itable *t, uint32_t *cursor,
 				uint32_t age, bool *more,

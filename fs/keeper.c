@@ -2,9 +2,7 @@
 #include "fs/keeper.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,11 +10,11 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
+#include "fs/base/forkshare.h"
 #include "fs/base/log.h"
 #include "fs/control.h"
 #include "fs/upgrade.h"
@@ -97,21 +95,6 @@ static void oom_set(const char *value)
 		log_debug("oom_score_adj: %s", strerror(errno));
 }
 
-/* Like fork(), sharing the descriptor table. */
-static pid_t make_process(void)
-{
-	struct clone_args args = { .flags = CLONE_FILES,
-				   .exit_signal = SIGCHLD };
-	int *tid = NULL;
-
-	/* The C library's idea of its thread id, which the child inherits. */
-	if (prctl(PR_GET_TID_ADDRESS, &tid) == 0 && tid) {
-		args.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-		args.child_tid = (uintptr_t)tid;
-	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-}
-
 /* How keeping goes: on; the mount is gone; this is the new worker. */
 enum { KEEP_ON, KEEP_GONE, KEEP_IS_WORKER };
 
@@ -122,7 +105,7 @@ static int spawn(struct keeper *k)
 	pid_t pid;
 
 	s->generation++;
-	pid = make_process();
+	pid = forkshare();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)

@@ -5,6 +5,7 @@
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
@@ -57,6 +58,7 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 {
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
+	struct stat now;
 	NAMES_DIR(d);
 	GATE_PASS(pass, o);
 	int r = names_check(o, name);
@@ -93,6 +95,7 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 	r = ask(&pass, parent);
 	if (r < 0)
 		return r;
+	gate_moves(o, i);
 	/* Nothing may fail after the effect. */
 	r = attr_of_fd(o, &v, fd, st);
 	if (r < 0)
@@ -106,6 +109,8 @@ int link_name(struct overlay *o, struct inode *i, struct inode *parent,
 		return r;
 	commit(&d, i, name);
 	st->st_nlink++;
+	if (fdio_stat(fd, &now) == 0)
+		st->st_ctim = now.st_ctim;
 	upper_sync_names(o->upper, d.ent->fd);
 	return 0;
 }

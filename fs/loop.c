@@ -5,10 +5,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
+#include "fs/base/backoff.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/log.h"
+#include "fs/follow.h"
+#include "fs/lend.h"
 
 /*
  * Roles of a thread:
@@ -32,8 +36,10 @@
 #define STREAK 16    /* requests in a row without a wait: call for help */
 #define AT_ONCE 1500 /* ns; the request had been waiting for us */
 #define PUSHED_OFF (50 * CLOCK_US) /* one busy round that took this long */
-#define PAUSE_MIN (CLOCK_MS / 2)   /* no busy waiting after one in vain */
+#define SHARED (15 * CLOCK_US)
+#define PAUSE_MIN (CLOCK_MS / 2) /* no busy waiting after one in vain */
 #define PAUSE_MAX (20 * CLOCK_MS)
+#define NAP_MS 10
 #define TRIM_AFTER_MS 2000
 #define KEEP_BYTES 65536u
 
@@ -49,17 +55,21 @@ struct loop {
 	_Atomic unsigned served;
 	_Atomic bool asleep, ended;
 	_Atomic int error;
+	struct lend lend; /* the leader's */
 };
 
 struct worker {
 	struct loop *l;
 	unsigned char *buf;
-	bool full;	      /* all of buf is in memory */
-	int from;	      /* the descriptor that the request came by */
-	bool near;	      /* requests come within the busy wait's time */
-	bool missed;	      /* the last busy wait was in vain */
-	uint64_t pause_until; /* ns; no busy waiting before */
-	uint64_t backoff;     /* ns; the last pause's length */
+	bool full;	     /* all of buf is in memory */
+	int from;	     /* the descriptor that the request came by */
+	bool near;	     /* requests come within the busy wait's time */
+	bool missed;	     /* the last busy wait was in vain */
+	bool ready;	     /* the last request was there at once */
+	struct backoff busy; /* waiting that was in vain, ns */
+	struct follow follow;
+	int tid;
+	uint32_t caller; /* who asked last */
 	unsigned term;
 	unsigned mark; /* what we last put into `served` */
 };
@@ -132,10 +142,15 @@ static void relax(void)
 /* It did not pay: leave it alone for a while, longer each time. */
 static void back_off(struct worker *w)
 {
-	w->backoff = w->backoff ? w->backoff * 2 : PAUSE_MIN;
-	if (w->backoff > PAUSE_MAX)
-		w->backoff = PAUSE_MAX;
-	w->pause_until = clock_now() + w->backoff;
+	backoff_pause(&w->busy, clock_now(), PAUSE_MIN, PAUSE_MAX);
+}
+
+/* ns. Who answers several in turns keeps one of them from running. */
+static uint64_t busy_limit(const struct worker *w)
+{
+	uint64_t limit = w->l->cfg->busy_poll * CLOCK_US;
+
+	return follow_shared(&w->follow) && limit > SHARED ? SHARED : limit;
 }
 
 /*
@@ -146,7 +161,7 @@ static void back_off(struct worker *w)
  */
 static ssize_t take_busily(struct worker *w)
 {
-	uint64_t limit = w->l->cfg->busy_poll * CLOCK_US;
+	uint64_t limit = busy_limit(w);
 	uint64_t from = clock_now(), last = from, t;
 	ssize_t n;
 
@@ -159,7 +174,7 @@ static ssize_t take_busily(struct worker *w)
 			return n;
 		}
 		if (n != 0) {
-			w->backoff /= 2;
+			w->busy.pause /= 2;
 			return n;
 		}
 		last = t;
@@ -172,13 +187,14 @@ static ssize_t sleep_for_request(struct worker *w)
 {
 	struct loop *l = w->l;
 	struct pollfd p = { .fd = l->cfg->fd, .events = POLLIN };
-	uint64_t limit = l->cfg->busy_poll * CLOCK_US;
+	uint64_t limit = busy_limit(w);
 	uint64_t from = clock_now(), slept;
 	ssize_t n;
 
 	atomic_store(&l->asleep, true);
 	if (!w->full || poll(&p, 1, TRIM_AFTER_MS) == 0) {
 		trim(w);
+		follow_part(&w->follow);
 		poll(&p, 1, -1);
 	}
 	n = take_from(w, l->cfg->fd);
@@ -194,21 +210,35 @@ static ssize_t sleep_for_request(struct worker *w)
 
 static bool busy_pays(struct worker *w)
 {
-	if (!w->l->cfg->busy_poll || !w->near)
+	/* It would only keep a client from running. */
+	if (!w->l->cfg->busy_poll || !w->near || follow_together(&w->follow))
 		return false;
-	return w->pause_until == 0 || clock_now() >= w->pause_until;
+	return !backoff_is_on(&w->busy, clock_now);
+}
+
+/* In the idle class one does not sleep long: the deputy must not, either. */
+static ssize_t nap_for_request(struct worker *w)
+{
+	struct pollfd p = { .fd = w->l->cfg->fd_busy, .events = POLLIN };
+
+	return poll(&p, 1, NAP_MS) > 0 ? take(w) : 0;
 }
 
 static ssize_t wait_for_request(struct worker *w)
 {
+	const bool busy = busy_pays(w);
 	ssize_t n = 0;
 
-	if (busy_pays(w)) {
+	if (busy || (w->ready && follow_together(&w->follow)))
 		n = take(w);
-		if (n == 0)
-			n = take_busily(w);
-	}
-	return n == 0 ? sleep_for_request(w) : n;
+	if (n == 0 && busy)
+		n = take_busily(w);
+	if (n == 0 && lend_is_lent(&w->l->lend, w->tid))
+		n = nap_for_request(w);
+	if (n != 0)
+		return n;
+	lend_end(&w->l->lend, w->tid);
+	return sleep_for_request(w);
 }
 
 /* Let another thread lead; false if there is none to. */
@@ -250,6 +280,22 @@ static bool failed(struct worker *w, ssize_t n)
 	return true;
 }
 
+static uint32_t caller_of(struct worker *w, size_t len)
+{
+	const struct loop_config *cfg = w->l->cfg;
+
+	return cfg->caller ? cfg->caller(w->buf, len) : 0;
+}
+
+static void follow_client(struct worker *w, uint32_t caller)
+{
+	follow_request(&w->follow, caller);
+	if (!follow_alone(&w->follow))
+		lend_end(&w->l->lend, w->tid);
+	else if (atomic_load(&w->l->deputy))
+		lend_begin(&w->l->lend, w->tid);
+}
+
 /* A request begins or ends; false: somebody else leads by now. */
 static bool mark(struct worker *w)
 {
@@ -270,8 +316,20 @@ static void want_deputy(struct loop *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* Lead until somebody else does, or the end. */
-static void lead(struct worker *w)
+/*
+ * Do requests come in faster than one can answer them? Who follows its client
+ * finds each of its requests waiting.
+ */
+static bool is_behind(struct worker *w, uint32_t caller)
+{
+	bool other = caller && caller != w->caller;
+
+	if (other)
+		w->caller = caller;
+	return w->ready && (other || !follow_together(&w->follow));
+}
+
+static void lead_on(struct worker *w)
 {
 	struct loop *l = w->l;
 	unsigned streak = 0;
@@ -279,13 +337,19 @@ static void lead(struct worker *w)
 	for (;;) {
 		uint64_t from = clock_now();
 		ssize_t n = wait_for_request(w);
+		uint32_t caller;
 
 		if (failed(w, n))
 			return;
-		streak = clock_now() - from < AT_ONCE ? streak + 1 : 0;
-		if (l->cfg->is_slow(w->buf, (size_t)n) && hand_over(w)) {
-			handle(w, (size_t)n);
-			return;
+		caller = caller_of(w, (size_t)n);
+		w->ready = clock_now() - from < AT_ONCE;
+		streak = is_behind(w, caller) ? streak + 1 : 0;
+		if (l->cfg->is_slow(w->buf, (size_t)n)) {
+			lend_end(&l->lend, w->tid);
+			if (hand_over(w)) {
+				handle(w, (size_t)n);
+				return;
+			}
 		}
 		if (streak >= STREAK) {
 			call_helper(l);
@@ -293,12 +357,23 @@ static void lead(struct worker *w)
 		}
 		/* Not only after a sleep: the last one may have gone to help. */
 		want_deputy(l);
-		if (!mark(w))
+		follow_client(w, caller);
+		if (!mark(w)) {
+			lend_end(&l->lend, w->tid);
 			return (void)handle(w, (size_t)n);
+		}
 		handle(w, (size_t)n);
 		if (!mark(w))
 			return;
 	}
+}
+
+/* Lead until somebody else does, or the end. */
+static void lead(struct worker *w)
+{
+	lead_on(w);
+	lend_end(&w->l->lend, w->tid);
+	follow_part(&w->follow);
 }
 
 static void help(struct worker *w)
@@ -323,14 +398,30 @@ static bool wait_locked(struct loop *l, uint64_t ns)
 	return pthread_cond_timedwait(&l->wake, &l->lock, &at) != ETIMEDOUT;
 }
 
-/* Watch the leader while it is awake; true: it is stuck, we lead. */
+/* Is there a request that nobody has taken? */
+static bool one_waits(const struct loop *l)
+{
+	struct pollfd p = { .fd = l->cfg->fd_busy, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/*
+ * Watch the leader while it is awake; true: it is stuck, we lead. One that has
+ * lent its processor may only have to get it back.
+ */
 static bool watch_locked(struct loop *l)
 {
-	unsigned seen = atomic_load(&l->served), now;
+	unsigned seen = atomic_load(&l->served);
+	bool waits;
 
 	wait_locked(l, DEPUTY_PERIOD);
-	now = atomic_load(&l->served);
-	return (seen & 1) && now == seen;
+	if (atomic_load(&l->served) != seen)
+		return false;
+	waits = lend_is_lent(&l->lend, 0) && one_waits(l);
+	if (!(seen & 1) && !waits)
+		return false;
+	return !lend_rescue(&l->lend, waits) && (seen & 1);
 }
 
 enum role { ROLE_LEAD, ROLE_HELP, ROLE_END };
@@ -406,8 +497,9 @@ static void work(struct worker *w)
 static void *thread_main(void *arg)
 {
 	struct loop *l = arg;
-	struct worker w = { .l = l };
+	struct worker w = { .l = l, .tid = (int)syscall(SYS_gettid) };
 
+	follow_begin(&w.follow);
 	if (l->cfg->thread_begin)
 		l->cfg->thread_begin(l->cfg->ctx);
 	w.buf = mmap(NULL, l->cfg->buffer, PROT_READ | PROT_WRITE,
@@ -417,6 +509,7 @@ static void *thread_main(void *arg)
 		return NULL;
 	}
 	work(&w);
+	follow_end(&w.follow);
 	munmap(w.buf, l->cfg->buffer);
 	return NULL;
 }
@@ -429,6 +522,7 @@ int loop_run(const struct loop_config *cfg)
 	pthread_attr_t attr;
 	unsigned n = 0;
 
+	lend_init(&l.lend);
 	pthread_mutex_init(&l.lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

@@ -7,8 +7,9 @@
  *
  * What a small request costs is the waking up of the one who waits for it, so
  * one thread, the leader, asks again without sleeping for a bounded time
- * after a request, as long as that has been paying. Nobody waits while
- * nothing happens: an idle loop makes no wake-ups.
+ * after a request, as long as that has been paying; or better, it goes where
+ * its client is (follow.h) and lends it the processor (lend.h). Nobody waits
+ * while nothing happens: an idle loop makes no wake-ups.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +34,11 @@ struct loop_config {
 	 * is handled.
 	 */
 	bool (*is_slow)(const void *request, size_t len);
+	/*
+	 * The thread that waits for the answer, 0: none: who leads is to be on
+	 * its processor. May be NULL: wherever it is.
+	 */
+	uint32_t (*caller)(const void *request, size_t len);
 	/* `fd`: which of the two it came from; the answer goes there. */
 	void (*handle)(void *ctx, void *request, size_t len, int fd);
 	void *ctx;

@@ -141,8 +141,9 @@ static bool must_count_links(const struct names_victim *vi,
 }
 
 /*
- * Does upper have the name? One that only work/index stands for gets it first:
- * then the effect alone says how many links are left.
+ * Does upper have the name? What is in upper was found by it there, unless
+ * only work/index stands for it: then it gets the name first, and the effect
+ * alone says how many links are left.
  */
 static int find_name(struct names_victim *vi, struct names_dir *d,
 		     const char *name, bool dies)
@@ -150,7 +151,11 @@ static int find_name(struct names_victim *vi, struct names_dir *d,
 	enum names_state state = NAMES_ABSENT;
 	int r = 0;
 
-	if (dies && (vi->v.flags & INODE_INDEXED))
+	if (!(vi->v.flags & INODE_INDEXED)) {
+		vi->named = vi->v.flags & INODE_UPPER;
+		return 0;
+	}
+	if (dies)
 		r = names_link_up(d, vi->inode, name);
 	if (r == 0)
 		r = names_state(d, name, &state);

@@ -286,6 +286,7 @@ static const struct options defaults = {
 	.dev = true,
 	.exec = true,
 	.passthrough = true,
+	.follow = true,
 	.redirect_dir = true,
 };
 
@@ -398,6 +399,7 @@ const char *options_usage(void)
 	       "  crash_limit=N          deaths of the worker without an answer\n"
 	       "                         until the mount is given up (10)\n"
 	       "  threads=N              0: as many as CPUs, at most 4\n"
+	       "  follow=on|off          answer on the client's processor\n"
 	       "  passthrough=on|off     let the kernel read and write files\n"
 	       "  program_trees=/DIR[:/DIR...]|none\n"
 	       "                         where lower files are read that way\n"

@@ -86,6 +86,7 @@ struct options {
 	enum options_fsync fsync;
 	double timeout; /* seconds for entries and attributes; <0: forever */
 	unsigned busy_poll;    /* longest busy wait in us; 0 = off */
+	bool follow;	       /* false: follow=off */
 	unsigned threads;      /* 0: min(4, CPUs) */
 	unsigned crash_limit;  /* deaths in a row without an answer */
 	uint64_t quota_window; /* bytes; 0: none */

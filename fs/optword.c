@@ -469,6 +469,7 @@ static const struct word words[] = {
 	{ "threads", NEEDED, take_threads, 0, "N (at most 256) or =auto" },
 	{ "max_threads", NEEDED, take_threads, 0, "N (at most 256)" },
 	{ "threaded", NEEDED, take_threaded, 0, "0 or =1" },
+	{ "follow", NEEDED, take_switch, AT(o.follow), "on or =off" },
 	{ "passthrough", NEEDED, take_switch, AT(o.passthrough), "on or =off" },
 	{ "program_trees", NEEDED, take_trees, 0, "/DIR[:/DIR...] or =none" },
 	{ "debug", BARE, take_debug, 0, NULL },

@@ -16,6 +16,7 @@
 #include "fs/gate.h"
 #include "fs/hostlimit.h"
 #include "fs/quotafile.h"
+#include "fs/quotarecount.h"
 #include "fs/window.h"
 #include "quota/command.h"
 
@@ -36,6 +37,7 @@ struct quotactl {
 	int bell;	   /* an eventfd: the ledger changed, or it is over */
 	uint64_t host_due; /* when hostlimit_update() must be called; 0: never */
 	_Atomic bool over;
+	FILE *sessions[QUOTACTL_SESSIONS];
 };
 
 static void ring(void *ctx)
@@ -97,31 +99,78 @@ static int64_t check(void *ctx, bool fix,
 		     void *fn_ctx)
 {
 	struct quotactl *q = ctx;
-	int64_t n = quotafile_check(q->o, fix, fn, fn_ctx);
+	int64_t n;
 
+	/* Should we die in the middle of setting it right: once more. */
+	if (fix)
+		atomic_store(&q->state->quota_scan, 1);
+	n = quotafile_check(q->o, fix, fn, fn_ctx);
 	if (fix && n >= 0)
 		atomic_store(&q->state->quota_scan, 0);
 	return n;
 }
 
+static int run(struct quotactl *q, const char *line, FILE *out)
+{
+	struct ledger *l = gate_ledger(q->o->gate);
+	struct command_ctx c = {
+		.ledger = l, .check = check, .changed = changed, .ctx = q
+	};
+	uint64_t version = ledger_version(l);
+	int r = command_run(&c, line, out);
+
+	if (ledger_version(l) != version)
+		window_changed(q->o->window);
+	return r;
+}
+
+/* Who asks more than once. NULL in it: one may come. */
+static FILE **free_session(struct quotactl *q)
+{
+	for (unsigned i = 0; i < QUOTACTL_SESSIONS; i++)
+		if (!q->sessions[i])
+			return &q->sessions[i];
+	return NULL;
+}
+
 static void answer(struct quotactl *q)
 {
-	struct command_ctx c = { .ledger = gate_ledger(q->o->gate),
-				 .check = check,
-				 .changed = changed,
-				 .ctx = q };
 	char line[CONTROL_LINE];
 	int fd = control_accept(q->state->fd_quota, PATIENCE_MS, line);
 	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE **session = free_session(q);
 
 	if (!out) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	command_run(&c, line, out);
-	window_changed(q->o->window);
+	if (strcmp(line, "session") != 0) {
+		run(q, line, out);
+	} else if (session) {
+		fputs("ok\n. 0\n", out);
+		if (fflush(out) == 0) {
+			*session = out;
+			return;
+		}
+	}
 	fclose(out);
+}
+
+static void answer_session(struct quotactl *q, FILE **session)
+{
+	char line[CONTROL_LINE];
+	int r = control_read(fileno(*session), line);
+
+	if (r == 0) {
+		int err = -run(q, line, *session);
+
+		fprintf(*session, ". %d\n", err);
+	}
+	if (r < 0 || fflush(*session) != 0) {
+		fclose(*session);
+		*session = NULL;
+	}
 }
 
 static void count_in_background(struct quotactl *q)
@@ -130,7 +179,11 @@ static void count_in_background(struct quotactl *q)
 
 	if (!atomic_load(&q->state->quota_scan))
 		return;
-	n = check(q, true, NULL, NULL);
+	n = quotarecount(q->o);
+	if (n >= 0)
+		atomic_store(&q->state->quota_scan, 0);
+	else
+		n = check(q, true, NULL, NULL);
 	if (n < 0)
 		log_error("quota: counting what is there: %s",
 			  strerror((int)-n));
@@ -155,14 +208,28 @@ static int until(uint64_t now, uint64_t then)
 	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
+static void listen_to_sessions(const struct quotactl *q, struct pollfd *p)
+{
+	for (unsigned i = 0; i < QUOTACTL_SESSIONS; i++)
+		p[i] = (struct pollfd){
+			.fd = q->sessions[i] ? fileno(q->sessions[i]) : -1,
+			.events = POLLIN,
+		};
+}
+
 static void *serve(void *arg)
 {
 	struct quotactl *q = arg;
-	struct pollfd p[] = { { .fd = q->state->fd_quota, .events = POLLIN },
-			      { .fd = q->bell, .events = POLLIN } };
+	struct pollfd p[2 + QUOTACTL_SESSIONS] = {
+		{ .fd = q->state->fd_quota, .events = POLLIN },
+		{ .fd = q->bell, .events = POLLIN },
+	};
 	uint64_t due = 0, look = 0, n;
 	int pause;
 
+	/* What our predecessor would have looked at. */
+	if (q->state->generation > 1)
+		look = clock_now();
 	count_in_background(q);
 	while (!atomic_load(&q->over)) {
 		uint64_t now = clock_now();
@@ -179,6 +246,7 @@ static void *serve(void *arg)
 			save(q, false);
 			tell_host(q);
 		}
+		listen_to_sessions(q, p + 2);
 		if (poll(p, ARRAY_SIZE(p),
 			 until(now, first_of(first_of(due, look),
 					     q->host_due))) <= 0)
@@ -187,6 +255,9 @@ static void *serve(void *arg)
 			due = due ? due : clock_now() + SAVE_MS * CLOCK_MS;
 			look = look ? look : due;
 		}
+		for (unsigned i = 0; i < QUOTACTL_SESSIONS; i++)
+			if (p[2 + i].revents)
+				answer_session(q, &q->sessions[i]);
 		if (p[0].revents)
 			answer(q);
 	}
@@ -195,6 +266,9 @@ static void *serve(void *arg)
 
 static void quotactl_free(struct quotactl *q)
 {
+	for (unsigned i = 0; i < QUOTACTL_SESSIONS; i++)
+		if (q->sessions[i])
+			fclose(q->sessions[i]);
 	if (q->bell >= 0)
 		close(q->bell);
 	quotadb_free(q->db);

@@ -7,11 +7,17 @@
  * commands (quota/command.h) at a socket beside that of the keeper
  * (control.h), keeps the file of the ledger up to date, and tells the log
  * which limits are reached.
+ *
+ * "session" as the request of a connection makes it stay: it, and each line
+ * that follows, is answered as ever and then by a line ". ERRNO", 0 for "ok".
+ * QUOTACTL_SESSIONS at a time; one more is closed without an answer.
  */
 #include <stdio.h>
 
 #include "fs/overlay.h"
 #include "fs/state.h"
+
+#define QUOTACTL_SESSIONS 4
 
 struct quotactl;
 

@@ -34,12 +34,9 @@ static int open_folder(const struct options *opts)
 	_cleanup_free_ char *folder =
 		strndup(opts->quota, (size_t)(name - opts->quota));
 
-	int fd;
-
 	if (!folder)
 		return -ENOMEM;
-	fd = open(folder[0] ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return fdio_open_apart(folder[0] ? folder : ".");
 }
 
 /* Counting. */
@@ -192,11 +189,20 @@ int64_t quotafile_check(struct overlay *o, bool fix,
 
 /* The file. */
 
+/* What need not outlive the host's run is not synced. */
+static int open_db(const struct options *opts, int dir, struct quotadb **out,
+		   char *why, size_t len)
+{
+	if (opts->fsync == OPTIONS_FSYNC_NONE)
+		return quotadb_open_passing(out, dir, name_of(opts),
+					    id_of(opts), why, len);
+	return quotadb_open(out, dir, name_of(opts), id_of(opts), why, len);
+}
+
 int quotafile_open(const struct overlay *o, int dir, struct quotadb **out)
 {
 	char why[256] = "";
-	int r = quotadb_open(out, dir, name_of(o->opts), id_of(o->opts), why,
-			     sizeof(why));
+	int r = open_db(o->opts, dir, out, why, sizeof(why));
 
 	if (r < 0)
 		log_error("quota: %s: %s", o->opts->quota,
@@ -237,7 +243,7 @@ static int open_or_set_aside(const struct options *opts, int dir,
 
 	if (r < 0)
 		return r;
-	r = quotadb_open(db, dir, name_of(opts), id_of(opts), why, sizeof(why));
+	r = open_db(opts, dir, db, why, sizeof(why));
 	if (r == -EUCLEAN) {
 		r = quotadb_set_aside(dir, name_of(opts), aside, sizeof(aside));
 		if (r == 0) {
@@ -245,8 +251,7 @@ static int open_or_set_aside(const struct options *opts, int dir,
 				  "now; its limits are lost, usage is counted "
 				  "anew",
 				  opts->quota, why, aside);
-			r = quotadb_open(db, dir, name_of(opts), id_of(opts),
-					 why, sizeof(why));
+			r = open_db(opts, dir, db, why, sizeof(why));
 		}
 	}
 	if (r < 0)

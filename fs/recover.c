@@ -4,14 +4,17 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 
 #include "fs/backing.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/crash.h"
+#include "fs/base/creds.h"
 #include "fs/base/log.h"
 #include "fs/copyup.h"
 #include "fs/fusewire.h"
 #include "fs/gate.h"
+#include "fs/hostlimit.h"
 #include "fs/htable.h"
 #include "fs/itablerecover.h"
 #include "fs/itableset.h"
@@ -24,7 +27,8 @@
  * again, or it would ask for these too: sent now, or refused with ENOENT
  * because they had arrived. What it then sends again comes before anything
  * new, marked, and is read until the mark is missing. A slot that nobody asks
- * for any more had been answered.
+ * for any more had been answered. What may have made an inode that is not
+ * counted is done before anybody may ask for the room that it has.
  *
  * Being killed in the middle is nothing new: each step may be done again.
  */
@@ -33,7 +37,7 @@ struct waiting {
 	uint64_t unique;
 	size_t len;
 	int fd;
-	unsigned char bytes[];
+	unsigned char bytes[] __attribute__((aligned(8)));
 };
 
 struct recover_backlog {
@@ -160,8 +164,9 @@ static int recover_tables(struct overlay *o, struct slot_table *slots,
 
 	if (r < 0)
 		return r;
-	gate_recover(o);
 	slot_redo(slots, o);
+	/* Looks at inodes: one that an answer is about to name must be held. */
+	gate_recover(o, slots);
 	htable_recover(o->handles, keep_handle, o);
 	itablerecover_drop(o->inodes);
 	CRASH_POINT(RECOVER_REDONE);
@@ -248,6 +253,51 @@ static void drop_answered(void *ctx, struct slot *s)
 	atomic_store(&s->state, SLOT_FREE);
 }
 
+/* What makes an inode, as far as its effect, or nearly. */
+struct makers {
+	struct fuse_server *server;
+	struct recover_backlog *backlog;
+};
+
+static void make_first(void *ctx, struct slot *s)
+{
+	const struct makers *m = ctx;
+	struct waiting *w;
+
+	if (s->note.kind != SLOT_VACANT && s->note.kind != SLOT_MOVE)
+		return;
+	STAILQ_FOREACH(w, &m->backlog->list, entry)
+	{
+		if (w->unique == s->unique)
+			break;
+	}
+	if (!w)
+		return;
+	STAILQ_REMOVE(&m->backlog->list, w, waiting, entry);
+	fuse_server_handle(m->server, w->bytes, w->len, w->fd);
+	free(w);
+}
+
+/*
+ * These were granted: none of them asks again. As a thread of the loop's does
+ * it, but with the umask that the other threads will have from us.
+ */
+static void redo_makers(struct overlay *o, struct slot_table *slots,
+			struct fuse_server *server, struct recover_backlog *b)
+{
+	struct makers m = { server, b };
+	mode_t mask = umask(0);
+	int r = creds_thread_init();
+
+	if (r < 0)
+		log_debug("making inodes: %s", strerror(-r));
+	/* What the host keeps it may have to lend. */
+	hostlimit_update(o);
+	slot_each(slots, SLOT_EXEC, make_first, &m);
+	umask(mask);
+	CRASH_POINT(RECOVER_MADE);
+}
+
 static int recover_requests(struct slot_table *slots,
 			    struct fuse_server *server,
 			    const struct state *state,
@@ -282,6 +332,8 @@ int recover(struct overlay *o, struct slot_table *slots,
 	r = recover_tables(o, slots, server, state);
 	if (r == 0)
 		r = recover_requests(slots, server, state, b);
+	if (r == 0 && o->gate)
+		redo_makers(o, slots, server, b);
 	if (r < 0) {
 		recover_backlog_free(b);
 		return r;

@@ -1,21 +1,50 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/remove.h"
 
+#include <fcntl.h>
+
 #include "fs/base/cleanup.h"
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
 #include "fs/names.h"
 
+/* Whether it is empty upper's filesystem knows, but for whiteouts. */
+static bool is_uppers_alone(const struct names_victim *vi)
+{
+	return vi->named && !vi->below && vi->v.n_lower == 0;
+}
+
+static int check_empty(struct overlay *o, const struct names_victim *vi)
+{
+	int r = dirsnap_is_empty(o, &vi->v);
+
+	return r == 0 ? -ENOTEMPTY : r < 0 ? r : 0;
+}
+
 static int check(struct overlay *o, const struct names_victim *vi, bool is_dir)
 {
-	int r;
-
 	if (!is_dir)
 		return S_ISDIR(vi->v.type) ? -EISDIR : 0;
 	if (!S_ISDIR(vi->v.type))
 		return -ENOTDIR;
-	r = dirsnap_is_empty(o, &vi->v);
-	return r == 0 ? -ENOTEMPTY : r < 0 ? r : 0;
+	return is_uppers_alone(vi) ? 0 : check_empty(o, vi);
+}
+
+static int remove_dir(struct names_dir *d, const struct names_victim *vi,
+		      const char *name)
+{
+	int r;
+
+	if (is_uppers_alone(vi)) {
+		if (unlinkat(d->ent->fd, name, AT_REMOVEDIR) == 0)
+			return 0;
+		if (errno != ENOTEMPTY && errno != EEXIST)
+			return -errno;
+		r = check_empty(d->o, vi);
+		if (r < 0)
+			return r;
+	}
+	return upper_retire_dir(d->o->upper, d->ent->fd, name);
 }
 
 static int effect(struct names_dir *d, const struct names_victim *vi,
@@ -28,7 +57,7 @@ static int effect(struct names_dir *d, const struct names_victim *vi,
 	if (vi->below)
 		return upper_cover(u, d->ent->fd, name, is_dir);
 	if (is_dir)
-		return upper_retire_dir(u, d->ent->fd, name);
+		return remove_dir(d, vi, name);
 	return unlinkat(d->ent->fd, name, 0) < 0 ? -errno : 0;
 }
 

@@ -381,8 +381,12 @@ static int look_and_move(struct move *m, struct gate_pass *pass)
 		r = prepare(m);
 	if (r == 0)
 		r = gate_enter(pass, NULL, 0);
-	if (r == 0)
+	if (r == 0) {
+		gate_moves(m->o, m->src.inode);
+		if (m->spec->flags & RENAME_EXCHANGE)
+			gate_moves(m->o, m->dst.inode);
 		r = effect(m);
+	}
 	return r < 0 ? r : 1;
 }
 

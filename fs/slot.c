@@ -319,6 +319,45 @@ struct slot_now *slot_now(struct slot_table *t)
 	return mine;
 }
 
+/* The first of this thread's places that holds `row`. */
+static uint32_t *place_of(uint32_t row)
+{
+	for (unsigned i = 0; mine && i < SLOT_CHANGING; i++) {
+		if (mine->changing[i] == row)
+			return &mine->changing[i];
+	}
+	return NULL;
+}
+
+void slot_change(uint32_t row)
+{
+	uint32_t *at = place_of(0);
+
+	if (at)
+		*(volatile uint32_t *)at = row;
+}
+
+void slot_counted(uint32_t row)
+{
+	uint32_t *at = place_of(row);
+
+	if (at)
+		*(volatile uint32_t *)at = 0;
+}
+
+void slot_each_changed(struct slot_table *t,
+		       void (*fn)(void *ctx, uint32_t row), void *ctx)
+{
+	for (unsigned i = 0; i < SLOT_THREADS * SLOT_CHANGING; i++) {
+		struct slot_now *now = &t->head->now[i / SLOT_CHANGING];
+		uint32_t *row = &now->changing[i % SLOT_CHANGING];
+
+		if (*row)
+			fn(ctx, *row);
+		*row = 0;
+	}
+}
+
 uint64_t slot_answered(const struct slot_table *t)
 {
 	uint64_t sum = 0;

@@ -41,11 +41,12 @@ enum slot_state { SLOT_FREE, SLOT_EXEC, SLOT_DONE, SLOT_APPLIED };
 /* What an operation found, and so whether it was itself that changed it. */
 enum slot_kind {
 	SLOT_NOTHING,
-	SLOT_VACANT,  /* the name (or attribute) was not there */
+	SLOT_VACANT,  /* the name was not there, and its maker may make it */
 	SLOT_THERE,   /* the attribute was there */
 	SLOT_LINK_UP, /* an index entry was about to get its name in upper */
 	SLOT_VICTIM,  /* a name was about to go */
 	SLOT_MOVE,    /* a rename */
+	SLOT_UNSET,   /* the attribute was not there */
 };
 
 struct slot_note {
@@ -130,7 +131,11 @@ bool slot_has(const struct slot_table *t, uint64_t unique);
 /* Is an answer on its way that names `nodeid`? */
 bool slot_is_telling(const struct slot_table *t, uint64_t nodeid);
 
-/* What each thread works on, whatever it is: to find who kills us. */
+/*
+ * What each thread works on, whatever it is: to find who kills us, and what
+ * was changed and not counted yet.
+ */
+#define SLOT_CHANGING 8u
 
 struct slot_now {
 	uint64_t unique; /* 0: nothing */
@@ -138,11 +143,22 @@ struct slot_now {
 	uint32_t pad;
 	uint64_t nodeid;
 	uint64_t answered; /* how many, ever */
-	uint64_t unused[4];
+	uint32_t changing[SLOT_CHANGING];
 };
 
 /* The calling thread's, or NULL when there are too many threads. */
 struct slot_now *slot_now(struct slot_table *t);
+
+/*
+ * The calling thread begins to change the inode of this row (not 0), and has
+ * counted what came of it: once each, in pairs. Of more than SLOT_CHANGING at
+ * a time, or of a thread that handles no requests, nothing is kept.
+ */
+void slot_change(uint32_t row);
+void slot_counted(uint32_t row);
+/* Call `fn` with each row that a process before us left in between. */
+void slot_each_changed(struct slot_table *t,
+		       void (*fn)(void *ctx, uint32_t row), void *ctx);
 
 /* Requests answered so far, by all processes. */
 uint64_t slot_answered(const struct slot_table *t);

@@ -306,6 +306,8 @@ void stack_save(const struct overlay *o, struct state *s)
 void stack_settle(struct overlay *o)
 {
 	fdcache_clear(o->fds);
+	if (o->gate)
+		ledger_relax(gate_ledger(o->gate));
 	for (unsigned i = 1; i < o->n_layers; i++) {
 		if (o->layers[i]->ops->settle)
 			o->layers[i]->ops->settle(o->layers[i]);

@@ -13,6 +13,7 @@
 #include "fs/base/log.h"
 #include "fs/base/xattrio.h"
 #include "fs/dirlayer.h"
+#include "fs/lend.h"
 #include "fs/xattrs.h"
 
 #define WHITEOUT "whiteout" /* in work: what all whiteouts are links of */
@@ -32,8 +33,7 @@ static bool is_empty(int fd)
 	int copy = fdio_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
 	struct dirent *de;
 
-	dir = copy < 0 ? NULL : fdopendir(copy);
-	if (!dir)
+	if (fdio_opendir(copy, &dir) < 0)
 		return false;
 	while ((de = readdir(dir)) != NULL) {
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
@@ -137,10 +137,9 @@ static void drop_orphans(struct upper *u)
 	int copy = fdio_openat(u->dirs.indexfd, ".", O_RDONLY | O_DIRECTORY, 0);
 	struct dirent *de;
 
-	dir = copy < 0 ? NULL : fdopendir(copy);
-	if (!dir && copy >= 0)
-		close(copy);
-	while (dir && (de = readdir(dir)) != NULL)
+	if (fdio_opendir(copy, &dir) < 0)
+		return;
+	while ((de = readdir(dir)) != NULL)
 		drop_orphan(u->dirs.indexfd, de->d_name);
 }
 
@@ -354,15 +353,11 @@ int upper_sweep(struct upper *u)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	int copy = fdio_openat(u->dirs.workfd, ".", O_RDONLY | O_DIRECTORY, 0);
+	int r = fdio_opendir(copy, &dir);
 	struct dirent *de;
 
-	if (copy < 0)
-		return copy;
-	dir = fdopendir(copy);
-	if (!dir) {
-		close(copy);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	while ((de = readdir(dir)) != NULL) {
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, "..") &&
 		    strcmp(de->d_name, WHITEOUT))
@@ -425,18 +420,20 @@ void upper_scratch_end(struct upper *u, const char *tmp)
 
 /* Durability. */
 
+static int sync_now(int fd, bool datasync)
+{
+	lend_take_back();
+	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
 int upper_sync_data(const struct upper *u, int fd)
 {
-	if (u->fsync == OPTIONS_FSYNC_NONE)
-		return 0;
-	return fsync(fd) < 0 ? -errno : 0;
+	return u->fsync == OPTIONS_FSYNC_NONE ? 0 : sync_now(fd, false);
 }
 
 int upper_sync_marks(const struct upper *u, int fd)
 {
-	if (u->fsync != OPTIONS_FSYNC_STRICT)
-		return 0;
-	return fsync(fd) < 0 ? -errno : 0;
+	return u->fsync != OPTIONS_FSYNC_STRICT ? 0 : sync_now(fd, false);
 }
 
 int upper_sync_dir(const struct upper *u, int dirfd)
@@ -455,7 +452,5 @@ void upper_sync_names(const struct upper *u, int dirfd)
 
 int upper_sync_asked(const struct upper *u, int fd, bool datasync)
 {
-	if (u->fsync == OPTIONS_FSYNC_NONE)
-		return 0;
-	return (datasync ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+	return u->fsync == OPTIONS_FSYNC_NONE ? 0 : sync_now(fd, datasync);
 }

@@ -3,14 +3,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/mount.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <time.h>
 
@@ -49,17 +47,10 @@ int workdir_remove(int dirfd, const char *name)
 static int remove_children(int fd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	int copy = fdio_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0), r = 0;
+	int copy = fdio_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	int r = fdio_opendir(copy, &dir);
 	struct dirent *de;
 
-	if (copy < 0)
-		return copy;
-	dir = fdopendir(copy);
-	if (!dir) {
-		r = -errno;
-		close(copy);
-		return r;
-	}
 	while (r == 0 && (errno = 0, de = readdir(dir)) != NULL) {
 		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
 			r = workdir_remove(fd, de->d_name);
@@ -100,19 +91,6 @@ static size_t common_prefix(const char *a, const char *b)
 	return last;
 }
 
-/* A private copy of the mount at `path`, or `path` itself. */
-static int open_common(const char *path)
-{
-	_cleanup_close_ int tree = -1;
-
-	tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree >= 0)
-		return fdio_openat(tree, ".", O_RDONLY | O_DIRECTORY, 0);
-	tree = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return tree < 0 ? -errno : TAKE_FD(tree);
-}
-
 static int open_pair(struct workdir *w, char *upper, char *work)
 {
 	size_t n = common_prefix(upper, work);
@@ -127,7 +105,7 @@ static int open_pair(struct workdir *w, char *upper, char *work)
 	if (mount_id(upper[0] ? upper : "/") != mount_id(work))
 		common = -EXDEV;
 	else
-		common = open_common(upper[0] ? upper : "/");
+		common = fdio_open_apart(upper[0] ? upper : "/");
 	upper[n] = saved;
 	if (common < 0)
 		return common;
@@ -144,15 +122,11 @@ static int check_foreign(int fd, char *name, size_t len)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	int copy = fdio_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	int r = fdio_opendir(copy, &dir);
 	struct dirent *de;
 
-	if (copy < 0)
-		return copy;
-	dir = fdopendir(copy);
-	if (!dir) {
-		close(copy);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	while ((de = readdir(dir)) != NULL) {
 		bool ours = !strcmp(de->d_name, ".") ||
 			    !strcmp(de->d_name, "..");

@@ -15,6 +15,7 @@
 #include "fs/base/creds.h"
 #include "fs/base/log.h"
 #include "fs/fuse.h"
+#include "fs/fusewire.h"
 #include "fs/htable.h"
 #include "fs/itablerecover.h"
 #include "fs/loop.h"
@@ -158,6 +159,7 @@ static int serve(struct worker *w)
 		.thread_begin = thread_begin,
 		.first = first,
 		.is_slow = fuse_request_is_slow,
+		.caller = w->cfg->opts->follow ? fusewire_caller : NULL,
 		.handle = handle,
 		.ctx = w,
 	};

@@ -332,3 +332,14 @@ int xattrs_copy(int from, int to)
 	}
 	return 0;
 }
+
+bool xattrs_is_bare(int fd)
+{
+	char names[256], mapped[XATTRS_NAME_MAX];
+	ssize_t n = flistxattr(fd, names, sizeof(names));
+
+	for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1)
+		if (xattrs_to_guest(p, mapped))
+			return false;
+	return n >= 0;
+}

@@ -93,6 +93,9 @@ const char *xattrs_to_guest(const char *disk, char buf[XATTRS_NAME_MAX]);
  * error, except the security ones of a host's own policy (SELinux).
  */
 int xattrs_copy(int from, int to);
+/* Has it none but our marks? Not if that cannot be told. */
+bool xattrs_is_bare(int fd);
+
 /* One of them, by its name on disk. */
 int xattrs_put(int to, const char *disk, const void *value, size_t size);
 

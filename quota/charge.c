@@ -5,6 +5,7 @@
 
 #include "fs/base/cleanup.h"
 #include "quota/ledgerpriv.h"
+#include "quota/recount.h"
 
 /* Growing. */
 
@@ -210,6 +211,7 @@ static void add(struct ledger *l, enum ledger_kind kind, struct charge_owner o,
 {
 	struct ledgerpriv_rec *rec = ledgerpriv_find(l, kind, id_of(o, kind));
 
+	recount_change_locked(l->recount, kind, id_of(o, kind), space, inodes);
 	if (!rec)
 		return;
 	ledgerpriv_add(l, rec, LIMIT_SPACE, space);
@@ -261,8 +263,10 @@ bool charge_row(struct ledger *l, uint32_t row, struct charge *out)
 void charge_know(struct ledger *l, uint32_t row, const struct charge *c)
 {
 	ledgerpriv_begin(l);
-	if (row < CHARGE_ROWS && !is_known(l, row))
+	if (row < CHARGE_ROWS && !is_known(l, row)) {
+		recount_known_locked(l->recount, c);
 		put_row(l, row, c, LEDGERPRIV_KNOWN);
+	}
 	ledgerpriv_end(l);
 }
 
@@ -308,6 +312,7 @@ int charge_born(struct ledger *l, uint32_t row, const struct charge *c,
 		r = have_records(l, c->owner);
 		if (r == 0) {
 			add_all(l, c->owner, (int64_t)c->space, 1);
+			recount_born_locked(l->recount, c->ino);
 			put_row(l, row, c,
 				LEDGERPRIV_KNOWN | (mark == CHARGE_DOOMED
 							    ? LEDGERPRIV_DOOMED
@@ -400,6 +405,21 @@ void charge_each_row(struct ledger *l, void (*fn)(void *ctx, uint32_t row),
 	}
 }
 
+uint32_t charge_next_locked(struct ledger *l, uint32_t row, struct charge *c)
+{
+	for (row = next_row(l, row); row < CHARGE_ROWS;
+	     row = next_row(l, (uint64_t)row + 1)) {
+		if (!is_known(l, row))
+			continue;
+		*c = (struct charge){
+			.owner = unpack(l->rows[row].owner),
+			.space = l->rows[row].space & ~LEDGERPRIV_FLAGS,
+		};
+		return row;
+	}
+	return CHARGE_ROWS;
+}
+
 struct doomed {
 	struct ledger *l;
 	void (*fn)(void *ctx, const struct charge *c);
@@ -426,6 +446,16 @@ void charge_each_doomed(struct ledger *l,
 	struct doomed d = { l, fn, ctx };
 
 	charge_each_row(l, one_doomed, &d);
+}
+
+bool charge_is_recounted(struct ledger *l)
+{
+	bool is;
+
+	lock_acquire(&l->lock);
+	is = l->recount;
+	lock_release(&l->lock);
+	return is;
 }
 
 static void count_row(void *ctx, uint32_t row)

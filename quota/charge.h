@@ -75,6 +75,7 @@ int charge_may_move(struct ledger *l, struct charge_owner from,
 struct charge {
 	struct charge_owner owner;
 	uint64_t space; /* bytes, a multiple of 512 */
+	uint64_t ino;	/* its number, of what becomes known or is born */
 };
 
 /* What the row is charged with; false: it is not known. */
@@ -103,6 +104,9 @@ void charge_doom(struct ledger *l, uint32_t row, bool doomed);
 /* The row is free; what was doomed is counted no more. */
 void charge_forget(struct ledger *l, uint32_t row);
 
+/* Is usage counted anew just now? */
+bool charge_is_recounted(struct ledger *l);
+
 /* Call `fn` with what each doomed row is charged with. */
 void charge_each_doomed(struct ledger *l,
 			void (*fn)(void *ctx, const struct charge *c),
@@ -111,6 +115,12 @@ void charge_each_doomed(struct ledger *l,
 /* Call `fn` for each row that is known. For who takes over. */
 void charge_each_row(struct ledger *l, void (*fn)(void *ctx, uint32_t row),
 		     void *ctx);
+
+/*
+ * With the ledger's lock held: the first known row from `row` on, and its
+ * charge; CHARGE_ROWS: none.
+ */
+uint32_t charge_next_locked(struct ledger *l, uint32_t row, struct charge *c);
 
 /* Count the known rows of each page: ledger_recover() does. */
 void charge_count_rows(struct ledger *l);

@@ -9,6 +9,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/parse.h"
+#include "quota/ledgernext.h"
 #include "quota/ledgerpriv.h"
 
 /*
@@ -16,7 +17,7 @@
  * it changes anything: a request that is refused has changed nothing.
  */
 
-#define WORDS_MAX 8u
+#define WORDS_MAX 9u
 #define WORD_MAX 63u /* the longest that means something is far shorter */
 #define SHOWN 32u    /* of a wrong word, in an error */
 #define SECONDS_MAX UINT32_MAX /* some ages */
@@ -24,6 +25,7 @@
 struct request {
 	const struct command_ctx *c;
 	FILE *out;
+	int err;    /* why it was refused */
 	unsigned n; /* words, the verb not counted */
 	char words[WORDS_MAX][WORD_MAX + 1];
 };
@@ -45,8 +47,17 @@ static _printf_(2, 3) bool refuse(struct request *q, const char *fmt, ...)
 	vfprintf(q->out, fmt, ap);
 	fputc('\n', q->out);
 	va_end(ap);
+	if (!q->err)
+		q->err = -EINVAL;
 	return false;
 }
+
+/* The same with a number of its own. */
+#define refuse_as(q, number, ...)                                              \
+	do {                                                                   \
+		(q)->err = (number);                                           \
+		refuse((q), __VA_ARGS__);                                      \
+	} while (0)
 
 /* A word as it may stand in an error: nothing that a terminal obeys. */
 static const char *shown(const char *word, char to[SHOWN + 4])
@@ -127,12 +138,32 @@ static bool take_number(struct request *q, unsigned at, const char *what,
 		      shown(q->words[at], word), what, max);
 }
 
+static bool is_left(const struct request *q, unsigned at)
+{
+	return strcmp(q->words[at], "-") == 0;
+}
+
 /* "-" leaves *out. */
 static bool take_limit(struct request *q, unsigned at, const char *what,
 		       uint64_t *out)
 {
-	return strcmp(q->words[at], "-") == 0 ||
-	       take_number(q, at, what, LIMIT_MAX, out);
+	return is_left(q, at) || take_number(q, at, what, LIMIT_MAX, out);
+}
+
+/* Two of them, that go together. */
+static bool take_limits(struct request *q, unsigned at,
+			enum limit_resource what, struct limit *l)
+{
+	if (!take_limit(q, at, "soft limit", &l->soft) ||
+	    !take_limit(q, at + 1, "hard limit", &l->hard))
+		return false;
+	if (!l->hard || l->soft <= l->hard)
+		return true;
+	return refuse(q,
+		      "%s: the soft limit %" PRIu64
+		      " is above the hard limit %" PRIu64
+		      ": lower the one or raise the other",
+		      limit_names[what], l->soft, l->hard);
 }
 
 /* Answers. */
@@ -164,20 +195,22 @@ static void print_one(void *ctx, uint32_t id, const struct limit_rec *r)
 		print_rec(p->out, p->kind, id, r);
 }
 
+static void print_info(struct ledger *l, enum ledger_kind kind, FILE *out)
+{
+	fprintf(out, "enforce %s %s\n", ledger_kinds[kind],
+		ledger_enforces(l, kind) ? "on" : "off");
+	for (int i = 0; i < LIMIT_RESOURCES; i++)
+		fprintf(out, "grace %s %s %" PRIu64 "\n", ledger_kinds[kind],
+			limit_names[i],
+			ledger_grace(l, kind, (enum limit_resource)i));
+}
+
 static void print_all(struct ledger *l, FILE *out)
 {
 	struct printing p = { .out = out };
 
-	for (int k = 0; k < LEDGER_KINDS; k++) {
-		p.kind = (enum ledger_kind)k;
-		fprintf(out, "enforce %s %s\n", ledger_kinds[k],
-			ledger_enforces(l, p.kind) ? "on" : "off");
-		for (int i = 0; i < LIMIT_RESOURCES; i++)
-			fprintf(out, "grace %s %s %" PRIu64 "\n",
-				ledger_kinds[k], limit_names[i],
-				ledger_grace(l, p.kind,
-					     (enum limit_resource)i));
-	}
+	for (int k = 0; k < LEDGER_KINDS; k++)
+		print_info(l, (enum ledger_kind)k, out);
 	for (int k = 0; k < LEDGER_KINDS; k++) {
 		p.kind = (enum ledger_kind)k;
 		ledger_each(l, p.kind, print_one, &p);
@@ -190,10 +223,10 @@ static void changed(struct request *q)
 	int r = q->c->changed ? q->c->changed(q->c->ctx) : 0;
 
 	if (r < 0)
-		refuse(q,
-		       "it is changed, but could not be saved and is lost "
-		       "with a crash: %s",
-		       strerror(-r));
+		refuse_as(q, -EIO,
+			  "it is changed, but could not be saved and is lost "
+			  "with a crash: %s",
+			  strerror(-r));
 	else
 		fputs("ok\n", q->out);
 }
@@ -218,33 +251,85 @@ static void run_get(struct request *q)
 	print_rec(q->out, t.kind, t.id, &rec);
 }
 
+static void run_next(struct request *q)
+{
+	struct target t = { .id = 0 };
+	struct limit_rec rec;
+	uint32_t id;
+
+	if (!take_kind(q, 0, &t) || !take_id(q, 1, &t))
+		return;
+	if (!ledgernext(q->c->ledger, t.kind, t.id, &id, &rec)) {
+		refuse_as(q, -ENOENT, "there is no %s from %" PRIu32 " on",
+			  ledger_kinds[t.kind], t.id);
+		return;
+	}
+	fputs("ok\n", q->out);
+	print_rec(q->out, t.kind, id, &rec);
+}
+
+static void run_info(struct request *q)
+{
+	struct target t = { .id = 0 };
+
+	if (!take_kind(q, 0, &t))
+		return;
+	fputs("ok\n", q->out);
+	print_info(q->c->ledger, t.kind, q->out);
+}
+
 static void run_set(struct request *q)
 {
 	struct target t = { .id = 0 };
 	struct limit_rec rec;
-	uint64_t soft, hard;
+	struct limit *l;
 	int r;
 
 	if (!take_kind(q, 0, &t) || !take_id(q, 1, &t) ||
 	    !take_resource(q, 2, &t))
 		return;
 	ledger_get(q->c->ledger, t.kind, t.id, &rec);
-	soft = rec.of[t.what].soft;
-	hard = rec.of[t.what].hard;
-	if (!take_limit(q, 3, "soft limit", &soft) ||
-	    !take_limit(q, 4, "hard limit", &hard))
+	l = &rec.of[t.what];
+	if (!take_limits(q, 3, t.what, l))
 		return;
-	r = ledger_set(q->c->ledger, t.kind, t.id, t.what, soft, hard);
+	r = ledger_set(q->c->ledger, t.kind, t.id, t.what, l->soft, l->hard);
 	if (r == 0)
 		changed(q);
-	else if (r == -EINVAL)
-		refuse(q,
-		       "%s: the soft limit %" PRIu64
-		       " is above the hard limit %" PRIu64
-		       ": lower the one or raise the other",
-		       limit_names[t.what], soft, hard);
 	else
-		refuse(q, "%s", strerror(-r));
+		refuse_as(q, r, "%s", strerror(-r));
+}
+
+/* Everything is looked at before anything is changed. */
+static void run_limits(struct request *q)
+{
+	struct ledger *ledger = q->c->ledger;
+	struct target t = { .id = 0 };
+	uint64_t until[LIMIT_RESOURCES] = { 0 };
+	struct limit_rec rec;
+	int r = 0;
+
+	if (!take_kind(q, 0, &t) || !take_id(q, 1, &t))
+		return;
+	ledger_get(ledger, t.kind, t.id, &rec);
+	for (unsigned i = 0; i < LIMIT_RESOURCES; i++)
+		if (!take_limits(q, 2 + 3 * i, (enum limit_resource)i,
+				 &rec.of[i]) ||
+		    !take_limit(q, 4 + 3 * i, "time", &until[i]))
+			return;
+	for (unsigned i = 0; i < LIMIT_RESOURCES && r == 0; i++) {
+		enum limit_resource what = (enum limit_resource)i;
+
+		if (!is_left(q, 2 + 3 * i) || !is_left(q, 3 + 3 * i))
+			r = ledger_set(ledger, t.kind, t.id, what,
+				       rec.of[i].soft, rec.of[i].hard);
+		if (r == 0 && !is_left(q, 4 + 3 * i))
+			r = ledger_set_deadline(ledger, t.kind, t.id, what,
+						(int64_t)until[i]);
+	}
+	if (r == 0)
+		changed(q);
+	else
+		refuse_as(q, r, "%s", strerror(-r));
 }
 
 static void run_grace(struct request *q)
@@ -274,7 +359,7 @@ static void run_deadline(struct request *q)
 		deadline = q->c->ledger->now() + (int64_t)seconds;
 	r = ledger_set_deadline(q->c->ledger, t.kind, t.id, t.what, deadline);
 	if (r < 0)
-		refuse(q, "%s", strerror(-r));
+		refuse_as(q, r, "%s", strerror(-r));
 	else
 		changed(q);
 }
@@ -334,7 +419,7 @@ static void run_check(struct request *q)
 	if (f && fclose(f) != 0 && n >= 0)
 		n = -ENOMEM;
 	if (n < 0) {
-		refuse(q, "the scan failed: %s", strerror((int)-n));
+		refuse_as(q, (int)n, "the scan failed: %s", strerror((int)-n));
 		return;
 	}
 	fputs("ok\n", q->out);
@@ -343,6 +428,9 @@ static void run_check(struct request *q)
 		(uint64_t)((clock_now() - began) / CLOCK_MS));
 }
 
+#define REQUESTS                                                               \
+	"get, next, info, set, limits, grace, deadline, enforce or check"
+
 static const struct verb {
 	const char *name;
 	unsigned min, max; /* words */
@@ -350,7 +438,11 @@ static const struct verb {
 	void (*run)(struct request *q);
 } verbs[] = {
 	{ "get", 0, 2, "get [KIND ID]", run_get },
+	{ "next", 2, 2, "next KIND ID", run_next },
+	{ "info", 1, 1, "info KIND", run_info },
 	{ "set", 5, 5, "set KIND ID RESOURCE SOFT HARD", run_set },
+	{ "limits", 8, 8, "limits KIND ID SOFT HARD UNTIL SOFT HARD UNTIL",
+	  run_limits },
 	{ "grace", 3, 3, "grace KIND RESOURCE SECONDS", run_grace },
 	{ "deadline", 4, 4, "deadline KIND ID RESOURCE SECONDS", run_deadline },
 	{ "enforce", 2, 2, "enforce KIND on|off", run_enforce },
@@ -371,26 +463,23 @@ static bool next_word(const char **line, char to[WORD_MAX + 1])
 	return len > 0;
 }
 
-void command_run(const struct command_ctx *c, const char *line, FILE *out)
+int command_run(const struct command_ctx *c, const char *line, FILE *out)
 {
 	struct request q = { .c = c, .out = out };
 	char verb[WORD_MAX + 1], word[SHOWN + 4];
 	const struct verb *v = NULL;
 
 	if (!next_word(&line, verb)) {
-		refuse(&q, "an empty request: get, set, grace, deadline, "
-			   "enforce or check is expected");
-		return;
+		refuse(&q, "an empty request: " REQUESTS " is expected");
+		return q.err;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(verb, verbs[i].name) == 0)
 			v = &verbs[i];
 	if (!v) {
-		refuse(&q,
-		       "'%s' is no request: get, set, grace, deadline, "
-		       "enforce or check is expected",
+		refuse(&q, "'%s' is no request: " REQUESTS " is expected",
 		       shown(verb, word));
-		return;
+		return q.err;
 	}
 	while (q.n < WORDS_MAX && next_word(&line, q.words[q.n]))
 		q.n++;
@@ -402,4 +491,5 @@ void command_run(const struct command_ctx *c, const char *line, FILE *out)
 		       v->usage);
 	else
 		v->run(&q);
+	return q.err;
 }

@@ -14,8 +14,14 @@
  *	get			everything; the last line is "end": who
  *				answers may die in the middle
  *	get KIND ID		its record alone
+ *	next KIND ID		the first record from that id on which is not
+ *				all zeros
+ *	info KIND		is it enforced, its graces
  *	set KIND ID RESOURCE SOFT HARD
  *				"-" leaves it as it is
+ *	limits KIND ID  SOFT HARD UNTIL  SOFT HARD UNTIL
+ *				space, then inodes, all or nothing; UNTIL is a
+ *				DEADLINE. "-" leaves it as it is
  *	grace KIND RESOURCE SECONDS
  *	deadline KIND ID RESOURCE SECONDS
  *				from now on; 0: a new grace
@@ -53,7 +59,11 @@ struct command_ctx {
 	void *ctx;
 };
 
-/* Run one request (without its newline), write the answer. */
-void command_run(const struct command_ctx *c, const char *line, FILE *out);
+/*
+ * Run one request (without its newline), write the answer. 0, or what was
+ * refused in one number: -EINVAL a word or a limit that cannot be, -ENOENT no
+ * such record, -EIO it is changed and could not be saved, ...
+ */
+int command_run(const struct command_ctx *c, const char *line, FILE *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "fs/base/cleanup.h"
 #include "quota/charge.h"
 #include "quota/ledgerpriv.h"
+#include "quota/order.h"
 
 /*
  * Everything that must outlive the process is 64-bit words of one shared
@@ -22,6 +23,7 @@
  * owner's. `held` is private: what a killed process had reserved is free.
  *
  * One lock, innermost, for all of it; events are told after it was released.
+ * Who looks for the next record has another before it (ledgernext.c).
  */
 const char *const ledger_kinds[LEDGER_KINDS] = { "container", "user", "group" };
 
@@ -31,11 +33,6 @@ static int64_t system_time(void)
 
 	clock_gettime(CLOCK_REALTIME_COARSE, &t);
 	return t.tv_sec;
-}
-
-static uint64_t key_of(enum ledger_kind kind, uint32_t id)
-{
-	return (uint64_t)kind << 32 | (kind == LEDGER_CONTAINER ? 0 : id);
 }
 
 /* Changes. */
@@ -54,7 +51,7 @@ void ledgerpriv_end(struct ledger *l)
 
 	memcpy(told, l->events, n * sizeof(*told));
 	l->n_events = 0;
-	atomic_store_explicit(&l->head->journaled, 0, memory_order_release);
+	ledgerpriv_commit(l);
 	changed = l->armed;
 	l->armed = false;
 	lock_release(&l->lock);
@@ -62,6 +59,11 @@ void ledgerpriv_end(struct ledger *l)
 		l->on_change(l->change_ctx);
 	for (unsigned i = 0; i < n && l->on_event; i++)
 		l->on_event(l->event_ctx, &told[i]);
+}
+
+void ledgerpriv_commit(struct ledger *l)
+{
+	atomic_store_explicit(&l->head->journaled, 0, memory_order_release);
 }
 
 void ledgerpriv_put(struct ledger *l, uint64_t *word, uint64_t value)
@@ -106,7 +108,7 @@ struct ledgerpriv_rec *ledgerpriv_find(struct ledger *l, enum ledger_kind kind,
 
 	if (kind == LEDGER_CONTAINER)
 		return &l->recs[0];
-	at = u64map_find(&l->index, key_of(kind, id));
+	at = u64map_find(&l->index, ledgerpriv_key(kind, id));
 	return at ? &l->recs[*at] : NULL;
 }
 
@@ -121,12 +123,12 @@ struct ledgerpriv_rec *ledgerpriv_want(struct ledger *l, enum ledger_kind kind,
 		return rec;
 	if (n >= LEDGERPRIV_RECS)
 		return NULL;
-	at = u64map_at(&l->index, key_of(kind, id));
+	at = u64map_at(&l->index, ledgerpriv_key(kind, id));
 	if (!at)
 		return NULL;
 	*at = n;
 	rec = &l->recs[n];
-	*rec = (struct ledgerpriv_rec){ .key = key_of(kind, id) };
+	*rec = (struct ledgerpriv_rec){ .key = ledgerpriv_key(kind, id) };
 	/* What lies above the number of records means nothing. */
 	atomic_signal_fence(memory_order_seq_cst);
 	l->head->n_recs = n + 1;
@@ -175,8 +177,8 @@ static void untell(struct ledger *l, struct ledgerpriv_rec *rec,
 	ledgerpriv_put(l, &rec->told, told);
 }
 
-static void set_usage(struct ledger *l, struct ledgerpriv_rec *rec,
-		      enum limit_resource what, uint64_t usage)
+void ledgerpriv_set(struct ledger *l, struct ledgerpriv_rec *rec,
+		    enum limit_resource what, uint64_t usage)
 {
 	enum ledger_kind kind = (enum ledger_kind)(rec->key >> 32);
 	struct limit m = rec->r.of[what];
@@ -199,7 +201,7 @@ void ledgerpriv_add(struct ledger *l, struct ledgerpriv_rec *rec,
 		return;
 	if (delta < 0 && old < (uint64_t)-delta)
 		usage = 0;
-	set_usage(l, rec, what, usage);
+	ledgerpriv_set(l, rec, what, usage);
 }
 
 void ledger_get(struct ledger *l, enum ledger_kind kind, uint32_t id,
@@ -276,7 +278,7 @@ int ledger_set_usage(struct ledger *l, enum ledger_kind kind, uint32_t id,
 	ledgerpriv_begin(l);
 	rec = ledgerpriv_want(l, kind, id);
 	for (int i = 0; rec && i < LIMIT_RESOURCES; i++)
-		set_usage(l, rec, (enum limit_resource)i, usage[i]);
+		ledgerpriv_set(l, rec, (enum limit_resource)i, usage[i]);
 	ledgerpriv_end(l);
 	return rec ? 0 : -ENOMEM;
 }
@@ -384,10 +386,14 @@ void ledger_arm(struct ledger *l)
 
 /* Making. */
 
-static int find_records(struct ledger *l)
+void ledger_relax(struct ledger *l)
 {
 	u64map_free(&l->index);
-	l->index = (struct u64map){ .rows = NULL };
+	order_free(&l->order);
+}
+
+static int find_records(struct ledger *l)
+{
 	if (l->head->n_recs < 1 || l->head->n_recs > LEDGERPRIV_RECS)
 		return -EUCLEAN;
 	for (uint64_t i = 1; i < l->head->n_recs; i++) {
@@ -405,6 +411,8 @@ int ledger_recover(struct ledger *l)
 	int r = roll_back(l);
 
 	memset(&l->lock, 0, sizeof(l->lock));
+	memset(&l->order_lock, 0, sizeof(l->order_lock));
+	ledger_relax(l);
 	memset(l->held, 0, sizeof(l->held));
 	l->n_events = 0;
 	if (r == 0)
@@ -460,7 +468,7 @@ void ledger_free(struct ledger *l)
 {
 	if (!l)
 		return;
-	u64map_free(&l->index);
+	ledger_relax(l);
 	free(l->row_counts);
 	shm_free(&l->mem);
 	free(l);

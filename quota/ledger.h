@@ -42,6 +42,12 @@ int ledger_fd(const struct ledger *l);
  */
 int ledger_recover(struct ledger *l);
 
+/*
+ * Give back the memory of what ledger_recover() makes anew. Until that was
+ * called there are only ledger_fd() and ledger_free().
+ */
+void ledger_relax(struct ledger *l);
+
 /* Records. */
 
 /* All zero when there is none. */

@@ -3,8 +3,8 @@
 #define VEFS_QUOTA_LEDGERPRIV_H
 
 /*
- * ledgerpriv - the ledger from inside, for ledger.c (records, changes) and
- * charge.c (growing, rows). What stands in shared memory is what
+ * ledgerpriv - the ledger from inside, for ledger.c (records, changes),
+ * ledgernext.c (their order) and charge.c (growing, rows). What stands in shared memory is what
  * LEDGER_LAYOUT numbers.
  */
 #include "fs/base/lock.h"
@@ -59,8 +59,16 @@ struct ledgerpriv_head {
 _Static_assert(sizeof(struct ledgerpriv_head) <= LEDGERPRIV_AT_RECS,
 	       "the head has its pages");
 
+/* order.h's. */
+struct order {
+	uint32_t *recs;
+	size_t n;
+};
+
 struct ledger {
 	struct lock lock;
+	struct lock order_lock; /* before `lock` */
+	struct order order;
 	struct shm mem;
 	struct ledgerpriv_head *head;
 	struct ledgerpriv_rec *recs;
@@ -75,6 +83,7 @@ struct ledger {
 	void (*on_change)(void *ctx);
 	void *change_ctx;
 	bool armed;
+	struct recount *recount; /* NULL: usage is not counted anew */
 	unsigned n_events;
 	struct ledger_event events[LEDGERPRIV_EVENTS];
 };
@@ -96,9 +105,22 @@ struct ledgerpriv_rec *ledgerpriv_want(struct ledger *l, enum ledger_kind kind,
 void ledgerpriv_add(struct ledger *l, struct ledgerpriv_rec *rec,
 		    enum limit_resource what, int64_t delta);
 
+/* In a change: it is that much. */
+void ledgerpriv_set(struct ledger *l, struct ledgerpriv_rec *rec,
+		    enum limit_resource what, uint64_t usage);
+
+/* In a change: what was done so far is done. Between the parts of a large one,
+ * which is noted elsewhere. */
+void ledgerpriv_commit(struct ledger *l);
+
 /* In a change: it is told when that ends, unless it was before. */
 void ledgerpriv_tell(struct ledger *l, struct ledgerpriv_rec *rec,
 		     enum limit_resource what, enum ledger_what event);
+
+static inline uint64_t ledgerpriv_key(enum ledger_kind kind, uint32_t id)
+{
+	return (uint64_t)kind << 32 | (kind == LEDGER_CONTAINER ? 0 : id);
+}
 
 static inline bool ledgerpriv_enforced(const struct ledger *l,
 				       enum ledger_kind kind)

@@ -32,11 +32,6 @@
 #define ASIDE_MAX 10000u
 #define SUMS_FIRST 64u
 
-static const struct store_options layout = {
-	.tables = { "meta", "container", "user", "group", NULL },
-	.map_size = MAP_SIZE,
-};
-
 struct sums {
 	uint64_t *sum;
 	size_t n, cap;
@@ -44,6 +39,7 @@ struct sums {
 
 struct quotadb {
 	struct store *store;
+	bool passing; /* nothing is synced */
 	enum quotadb_state state;
 	struct dbrecord_head head; /* on disk */
 	char boot[DBRECORD_BOOT];  /* of now */
@@ -54,6 +50,17 @@ struct quotadb {
 	bool clean;
 	struct sums sums[LEDGER_KINDS];
 };
+
+static int open_store(struct quotadb *db, int dirfd, const char *name)
+{
+	const struct store_options layout = {
+		.tables = { "meta", "container", "user", "group", NULL },
+		.map_size = MAP_SIZE,
+		.no_sync = db->passing,
+	};
+
+	return store_open(&db->store, dirfd, name, &layout);
+}
 
 static _printf_(4, 5) int refuse(int err, char *why, size_t len,
 				 const char *fmt, ...)
@@ -215,7 +222,7 @@ static int open_there(struct quotadb *db, int dirfd, const char *name,
 	if (r == -EFBIG)
 		return refuse(-EUCLEAN, why, len, "it is too large");
 	if (r == 0)
-		r = store_open(&db->store, dirfd, name, &layout);
+		r = open_store(db, dirfd, name);
 	if (r < 0)
 		return refuse(r, why, len, "%s", *what ? what : strerror(-r));
 	return check_content(db, why, len);
@@ -267,11 +274,11 @@ static int open_new(struct quotadb *db, int dirfd, const char *name, char *why,
 	if (r == 0 && unlinkat(dir, temp, 0) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r == 0) {
-		r = store_open(&db->store, dir, temp, &layout);
+		r = open_store(db, dir, temp);
 		if (r == 0)
 			r = fill_new(db);
-		if (r == 0 &&
-		    (renameat(dir, temp, dir, name) < 0 || fsync(dir) < 0))
+		if (r == 0 && (renameat(dir, temp, dir, name) < 0 ||
+			       (!db->passing && fsync(dir) < 0)))
 			r = -errno;
 		if (r < 0)
 			unlinkat(dir, temp, 0);
@@ -281,23 +288,28 @@ static int open_new(struct quotadb *db, int dirfd, const char *name, char *why,
 		     : 0;
 }
 
-int quotadb_open(struct quotadb **out, int dirfd, const char *name,
-		 const char *id, char *why, size_t len)
+static int begin(struct quotadb **out, const char *name, const char *id,
+		 char *why, size_t len)
 {
-	struct quotadb *db;
-	char what[160] = "";
-	int r;
-
 	if (strlen(id) > QUOTADB_ID_MAX)
 		return refuse(-EINVAL, why, len,
 			      "%s: a container's id has %u bytes at most", name,
 			      QUOTADB_ID_MAX);
-	db = calloc(1, sizeof(*db));
-	if (!db)
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
 		return refuse(-ENOMEM, why, len, "%s: no memory", name);
-	memcpy(db->id, id, strlen(id) + 1);
-	read_boot(db->boot);
-	r = fdio_exists(dirfd, name);
+	memcpy((*out)->id, id, strlen(id) + 1);
+	read_boot((*out)->boot);
+	return 0;
+}
+
+/* Freed on an error. */
+static int finish(struct quotadb *db, int dirfd, const char *name, char *why,
+		  size_t len)
+{
+	char what[160] = "";
+	int r = fdio_exists(dirfd, name);
+
 	if (r > 0)
 		r = open_there(db, dirfd, name, what, sizeof(what));
 	else if (r == 0)
@@ -309,8 +321,36 @@ int quotadb_open(struct quotadb **out, int dirfd, const char *name,
 		return refuse(r, why, len, "%s: %s%s", name,
 			      r == -EUCLEAN ? "damaged: " : "", what);
 	}
-	*out = db;
+	store_relax(db->store);
 	return 0;
+}
+
+int quotadb_open(struct quotadb **out, int dirfd, const char *name,
+		 const char *id, char *why, size_t len)
+{
+	struct quotadb *db = NULL;
+	int r = begin(&db, name, id, why, len);
+
+	if (db)
+		r = finish(db, dirfd, name, why, len);
+	if (r == 0)
+		*out = db;
+	return r;
+}
+
+int quotadb_open_passing(struct quotadb **out, int dirfd, const char *name,
+			 const char *id, char *why, size_t len)
+{
+	struct quotadb *db = NULL;
+	int r = begin(&db, name, id, why, len);
+
+	if (!db)
+		return r;
+	db->passing = true;
+	r = finish(db, dirfd, name, why, len);
+	if (r == 0)
+		*out = db;
+	return r;
 }
 
 void quotadb_free(struct quotadb *db)
@@ -497,6 +537,8 @@ int quotadb_save(struct quotadb *db, struct ledger *l, bool clean)
 		r = store_commit(s.t);
 	else
 		store_abort(s.t);
+	/* All of it was looked at, maybe, and is not soon again. */
+	store_relax(db->store);
 	if (r < 0) {
 		forget_sums(db);
 		return r;

@@ -35,6 +35,9 @@ enum quotadb_state {
  */
 int quotadb_open(struct quotadb **out, int dirfd, const char *name,
 		 const char *id, char *why, size_t len);
+/* The same of one that is not to outlive the host's run: nothing is synced. */
+int quotadb_open_passing(struct quotadb **out, int dirfd, const char *name,
+			 const char *id, char *why, size_t len);
 void quotadb_free(struct quotadb *db);
 
 enum quotadb_state quotadb_state(const struct quotadb *db);

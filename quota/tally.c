@@ -82,6 +82,22 @@ int tally_add(struct tally *t, uint32_t uid, uint32_t gid, uint64_t space)
 	return 0;
 }
 
+int tally_change(struct tally *t, enum ledger_kind kind, uint32_t id,
+		 const uint64_t more[LIMIT_RESOURCES])
+{
+	struct tally_row *row;
+
+	if (kind == LEDGER_CONTAINER) {
+		add(t->total, more);
+		return 0;
+	}
+	row = next_row(t, kind, id);
+	if (!row)
+		return -ENOMEM;
+	add(row->usage, more);
+	return 0;
+}
+
 int tally_merge(struct tally *t, const struct tally *from)
 {
 	for (size_t i = 0; i < from->n; i++) {

@@ -25,6 +25,10 @@ void tally_free(struct tally *t);
 /* One more inode that takes `space`. 0 or -ENOMEM. */
 int tally_add(struct tally *t, uint32_t uid, uint32_t gid, uint64_t space);
 
+/* Of one owner, by numbers that may be below 0 (modulo 2^64). 0 or -ENOMEM. */
+int tally_change(struct tally *t, enum ledger_kind kind, uint32_t id,
+		 const uint64_t more[LIMIT_RESOURCES]);
+
 /* All that is in `from` as well. 0 or -ENOMEM. */
 int tally_merge(struct tally *t, const struct tally *from);
 

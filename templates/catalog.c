@@ -121,15 +121,10 @@ static int check_empty(struct catalog *c, struct why *why)
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *e;
-	int fd = fdio_reopen(c->dir, O_RDONLY | O_DIRECTORY);
+	int r = fdio_opendir(fdio_reopen(c->dir, O_RDONLY | O_DIRECTORY), &d);
 
-	if (fd < 0)
-		return why_sys(why, fd, "%s", c->root);
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return why_sys(why, r, "%s", c->root);
 	while ((e = readdir(d)))
 		if (!is_ours(e->d_name))
 			return why_set(why, -EINVAL,
@@ -328,7 +323,7 @@ static int add(struct listing *l, const char *name, int dir,
 	return 0;
 }
 
-/* Call for each well-formed name in `dir`, which is closed. */
+/* Call for each well-formed name in `dir`, which fdio_opendir() takes. */
 static int each_name(int dir, size_t max, struct listing *l,
 		     const char *template,
 		     int (*fn)(struct listing *l, const char *template, int dir,
@@ -336,13 +331,10 @@ static int each_name(int dir, size_t max, struct listing *l,
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *e;
-	int r = 0;
+	int r = fdio_opendir(dir, &d);
 
-	d = fdopendir(dir);
-	if (!d) {
-		close(dir);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (errno = 0; r == 0 && (e = readdir(d)); errno = 0)
 		if (is_name(e->d_name, strlen(e->d_name), max))
 			r = fn(l, template, dirfd(d), e->d_name);
@@ -354,8 +346,8 @@ static int add_all(struct listing *l, _unused_ const char *template, int dir,
 {
 	int fd = fdio_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
+	if (fd == -ENOENT)
+		return 0;
 	return each_name(fd, CATALOG_VERSION_MAX, l, name, add);
 }
 
@@ -375,9 +367,8 @@ int catalog_list(struct catalog *c, struct catalog_version **out, size_t *n,
 		 struct why *why)
 {
 	struct listing l = { 0 };
-	int fd = fdio_reopen(c->templates, O_RDONLY | O_DIRECTORY);
-	int r = fd < 0 ? fd
-		       : each_name(fd, CATALOG_NAME_MAX, &l, NULL, add_all);
+	int r = each_name(fdio_reopen(c->templates, O_RDONLY | O_DIRECTORY),
+			  CATALOG_NAME_MAX, &l, NULL, add_all);
 
 	if (r < 0) {
 		free(l.v);

@@ -49,17 +49,6 @@ static int put(struct freeze *f, unsigned table, struct store_bytes key,
 	return r < 0 ? r : store_begin(f->to, true, &f->out);
 }
 
-static int get_node(struct freeze *f, uint64_t old, struct node *n)
-{
-	struct store_bytes v;
-	uint8_t key[8];
-	int r;
-
-	store_put_u64(key, old);
-	r = store_get(f->from, TREE_NODES, STORE_BYTES(key, 8), &v);
-	return r < 0 ? r : node_decode(v.data, v.len, n);
-}
-
 static int put_node(struct freeze *f, uint64_t ino, const struct node *n)
 {
 	uint8_t key[8];
@@ -125,7 +114,7 @@ static int renumber(struct freeze *f, uint64_t dir, const char *name,
 	struct node n;
 	int r;
 
-	if (get_node(f, old, &n) < 0)
+	if (node_get(f->from, TREE_NODES, old, &n) < 0)
 		return -EUCLEAN;
 	n.parent = dir;
 	n.name = name;
@@ -166,7 +155,8 @@ static int take_child(struct freeze *f, uint64_t dir, const char *name,
 	struct node n;
 	int r;
 
-	if (get_node(f, d->ino, &n) < 0 || node_type(n.mode) != d->type)
+	if (node_get(f->from, TREE_NODES, d->ino, &n) < 0 ||
+	    node_type(n.mode) != d->type)
 		return -EUCLEAN;
 	if (n.nlink > 1 && !S_ISDIR(n.mode)) {
 		moved = u64map_at(&f->moved, d->ino);

@@ -292,13 +292,9 @@ static int read_dir(struct walk *w, uint64_t dir, struct strbuf *path)
 			       O_RDONLY | O_DIRECTORY | O_NOATIME);
 	if (fd == -EXDEV)
 		return 0;
-	if (fd < 0)
-		return failed(w, fd, strbuf_get(path));
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = fdio_opendir(fd, &d);
+	if (r < 0)
+		return failed(w, r, strbuf_get(path));
 	for (errno = 0; (e = readdir(d)); errno = 0) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;

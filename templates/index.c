@@ -148,17 +148,6 @@ int index_text(struct index *x, const char *key, const char **text, size_t *len)
 	return 0;
 }
 
-static int node_in(struct store_txn *t, uint64_t ino, struct node *out)
-{
-	struct store_bytes v;
-	uint8_t key[8];
-	int r;
-
-	store_put_u64(key, ino);
-	r = store_get(t, INDEX_NODES, STORE_BYTES(key, 8), &v);
-	return r < 0 ? r : node_decode(v.data, v.len, out);
-}
-
 int index_node(struct index *x, uint64_t ino, struct node *out)
 {
 	struct store_txn *t;
@@ -166,7 +155,7 @@ int index_node(struct index *x, uint64_t ino, struct node *out)
 
 	if (r < 0)
 		return r;
-	r = node_in(t, ino, out);
+	r = node_get(t, INDEX_NODES, ino, out);
 	put(x, t);
 	return r;
 }
@@ -192,7 +181,7 @@ int index_lookup(struct index *x, uint64_t dir, const char *name, size_t len,
 	if (r == 0)
 		r = node_dirent_decode(v.data, v.len, &d);
 	if (r == 0 && n) {
-		r = node_in(t, d.ino, n);
+		r = node_get(t, INDEX_NODES, d.ino, n);
 		/* a name without its inode is no missing name */
 		if (r == -ENOENT)
 			r = -EUCLEAN;

@@ -162,6 +162,18 @@ int node_decode(const void *data, size_t len, struct node *out)
 	return 0;
 }
 
+int node_get(struct store_txn *t, unsigned table, uint64_t ino,
+	     struct node *out)
+{
+	struct store_bytes value;
+	uint8_t key[8];
+	int r;
+
+	store_put_u64(key, ino);
+	r = store_get(t, table, STORE_BYTES(key, 8), &value);
+	return r < 0 ? r : node_decode(value.data, value.len, out);
+}
+
 void node_digest(const struct node *n, struct digest_state *s)
 {
 	uint32_t lens[3] = { htole32(n->name_len), htole32(n->target_len),

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "fs/base/digest.h"
+#include "fs/base/store.h"
 #include "fs/base/strbuf.h"
 #include "templates/object.h"
 
@@ -55,6 +56,13 @@ struct node_dirent {
 /* Replace `out` by the bytes of a node. 0, -ENOMEM, -E2BIG. */
 int node_encode(const struct node *n, struct strbuf *out);
 int node_decode(const void *data, size_t len, struct node *out);
+
+/*
+ * Number `ino` of a table of nodes; borrowed from the transaction. -ENOENT, or
+ * why it cannot be read.
+ */
+int node_get(struct store_txn *t, unsigned table, uint64_t ino,
+	     struct node *out);
 
 /* Feed the part of a node that counts for a version's digest. */
 void node_digest(const struct node *n, struct digest_state *s);

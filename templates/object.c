@@ -324,6 +324,16 @@ static int raise_generation(const struct object_pool *p, int fd)
 	return futimens(fd, times) < 0 ? -errno : 0;
 }
 
+/* Open `id` and stat it; *fd is to be closed, also after an error. */
+static int look(const struct object_pool *p, const struct object_id *id,
+		int *fd, struct stat *st)
+{
+	*fd = object_open(p, id, O_RDONLY);
+	if (*fd < 0)
+		return *fd;
+	return fstat(*fd, st) < 0 ? -errno : 0;
+}
+
 /*
  * 1: `id` is there with this content and keeps its place for us; 0: it is
  * there with other content; -ENOENT.
@@ -333,29 +343,21 @@ static int share(struct object_writer *w, const struct given *g,
 {
 	_cleanup_close_ int fd = -1, lock = -1;
 	struct stat st;
-	int r;
+	int r = look(w->pool, id, &fd, &st);
 
-	fd = object_open(w->pool, id, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if ((uint64_t)st.st_mtime < w->pool->epoch) {
 		lock = object_lock_shard(w->pool, id->digest.bytes[0], false);
 		if (lock < 0)
 			return lock;
 		/* gone or not is decided under the lock */
 		close(fd);
-		fd = object_open(w->pool, id, O_RDONLY);
-		if (fd < 0)
-			return fd;
-		if (fstat(fd, &st) < 0)
-			return -errno;
-		if ((uint64_t)st.st_mtime < w->pool->epoch) {
+		r = look(w->pool, id, &fd, &st);
+		if (r == 0 && (uint64_t)st.st_mtime < w->pool->epoch)
 			r = raise_generation(w->pool, fd);
-			if (r < 0)
-				return r;
-		}
+		if (r < 0)
+			return r;
 		close(lock);
 		lock = -1;
 	}
@@ -551,13 +553,9 @@ int object_each(const struct object_pool *p, unsigned shard, object_each_fn fn,
 
 	snprintf(dir, sizeof(dir), "%02x", shard & 255);
 	fd = openat(p->dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = fdio_opendir(fd < 0 ? -errno : fd, &d);
+	if (r < 0)
+		return r;
 	for (errno = 0; (e = readdir(d)); errno = 0) {
 		if (!parse_name(shard, e->d_name, &id))
 			continue;

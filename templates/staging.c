@@ -224,15 +224,11 @@ static int each(struct catalog *c, each_fn fn, void *ctx)
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *e;
-	int fd = fdio_reopen(c->staging, O_RDONLY | O_DIRECTORY), r = 0;
+	int fd = fdio_reopen(c->staging, O_RDONLY | O_DIRECTORY);
+	int r = fdio_opendir(fd, &d);
 
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	for (errno = 0; r >= 0 && (e = readdir(d)); errno = 0) {
 		_cleanup_close_ int dir = -1;
 

@@ -38,17 +38,6 @@ static int step(struct tree *t)
 	return r < 0 ? why_sys(t->why, r, "the staging index") : 0;
 }
 
-static int get_node(struct tree *t, uint64_t ino, struct node *n)
-{
-	struct store_bytes value;
-	uint8_t key[8];
-	int r;
-
-	store_put_u64(key, ino);
-	r = store_get(t->txn, TREE_NODES, STORE_BYTES(key, 8), &value);
-	return r < 0 ? r : node_decode(value.data, value.len, n);
-}
-
 int treepriv_put_node(struct tree *t, uint64_t ino, const struct node *n)
 {
 	uint8_t key[8];
@@ -149,7 +138,7 @@ static int next_child(struct tree *t, uint64_t dir, struct child *c)
 static int unlink_node(struct tree *t, uint64_t ino)
 {
 	struct node n;
-	int r = get_node(t, ino, &n);
+	int r = node_get(t->txn, TREE_NODES, ino, &n);
 
 	if (r < 0)
 		return r;
@@ -344,7 +333,7 @@ int tree_link_at(struct tree *t, uint64_t dir, const char *name, uint64_t ino)
 		if (r < 0)
 			return why_sys(t->why, r, "replacing '%s'", name);
 	}
-	r = get_node(t, ino, &n);
+	r = node_get(t->txn, TREE_NODES, ino, &n);
 	if (r == -ENOENT)
 		return why_set(t->why, -ENOENT,
 			       "hard link '%s' replaced its own target", name);
@@ -362,7 +351,7 @@ int tree_link_at(struct tree *t, uint64_t dir, const char *name, uint64_t ino)
 int tree_set_object(struct tree *t, uint64_t ino, const struct object_put *put)
 {
 	struct node n;
-	int r = get_node(t, ino, &n);
+	int r = node_get(t->txn, TREE_NODES, ino, &n);
 
 	if (r == -ENOENT)
 		return 0;

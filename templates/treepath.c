@@ -149,18 +149,30 @@ static bool leads_up(const char *path)
 	return false;
 }
 
-/* Find without making anything; *d.ino is 0 for the root's own name. */
-static int find(struct tree *t, const char *path, struct strbuf *copy,
-		uint64_t *dir, const char **name, struct node_dirent *d)
+/* Where a path leads; all zeroes before, place_free() after. */
+struct place {
+	uint64_t dir; /* that has it; 0: it is the root */
+	const char *name;
+	struct node_dirent d;
+	struct strbuf text; /* private: the path in parts */
+};
+
+static void place_free(struct place *p)
+{
+	strbuf_free(&p->text);
+}
+
+/* Find without making anything. */
+static int find(struct tree *t, const char *path, struct place *p)
 {
 	char *part, *next;
 	int r = path[0] == '/' || leads_up(path) ? -EINVAL
-						 : strbuf_puts(copy, path);
+						 : strbuf_puts(&p->text, path);
 
-	*dir = 0;
-	*name = "";
-	*d = (struct node_dirent){ .ino = NODE_ROOT, .type = DT_DIR };
-	for (part = copy->s; r == 0 && *part; part = next) {
+	p->dir = 0;
+	p->name = "";
+	p->d = (struct node_dirent){ .ino = NODE_ROOT, .type = DT_DIR };
+	for (part = p->text.s; r == 0 && *part; part = next) {
 		next = part + strcspn(part, "/");
 		if (*next)
 			*next++ = '\0';
@@ -168,23 +180,22 @@ static int find(struct tree *t, const char *path, struct strbuf *copy,
 			continue;
 		if (strlen(part) > NODE_NAME_MAX)
 			return -ENOENT;
-		if (d->type != DT_DIR)
+		if (p->d.type != DT_DIR)
 			return -ENOENT;
-		*dir = d->ino;
-		*name = part;
-		r = treepriv_get_name(t, *dir, part, strlen(part), d);
+		p->dir = p->d.ino;
+		p->name = part;
+		r = treepriv_get_name(t, p->dir, part, strlen(part), &p->d);
 	}
 	return r;
 }
 
 int treepath_link(struct tree *t, const char *path, const char *target)
 {
-	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT, other = STRBUF_INIT;
-	struct node_dirent to = { 0 };
-	const char *found;
+	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
+	_cleanup_(place_free) struct place to = { 0 };
 	uint64_t dir = 0;
 	char *name;
-	int r = find(t, target, &other, &dir, &found, &to);
+	int r = find(t, target, &to);
 
 	if (r == -EINVAL)
 		return why_set(t->why, r,
@@ -201,51 +212,47 @@ int treepath_link(struct tree *t, const char *path, const char *target)
 	if (r < 0)
 		return r;
 	r = resolve(t, path, &copy, &dir, &name);
-	return r < 0 ? r : tree_link_at(t, dir, name, to.ino);
+	return r < 0 ? r : tree_link_at(t, dir, name, to.d.ino);
 }
 
 /* ---- layers -------------------------------------------------------------- */
 
-static int outside(struct tree *t, int r, const char *path)
+/* `r` < 0 is the error of finding what a whiteout or the like names. */
+static int not_found(struct tree *t, int r, const char *what, const char *path)
 {
 	return r == -EINVAL
-		       ? why_set(t->why, r,
-				 "whiteout '%s' leads out of the tree", path)
-		       : why_sys(t->why, r, "whiteout '%s'", path);
+		       ? why_set(t->why, r, "%s '%s' leads out of the tree",
+				 what, path)
+		       : why_sys(t->why, r, "%s '%s'", what, path);
 }
 
 int treepath_whiteout(struct tree *t, const char *path)
 {
-	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
-	struct node_dirent d = { 0 };
-	const char *name;
-	uint64_t dir;
-	int r = find(t, path, &copy, &dir, &name, &d);
+	_cleanup_(place_free) struct place p = { 0 };
+	int r = find(t, path, &p);
 
 	if (r == -ENOENT)
 		return 0;
-	if (r < 0 || !dir)
-		return outside(t, r < 0 ? r : -EINVAL, path);
-	if (d.layer < t->layer)
-		r = treepriv_remove_name(t, dir, name, strlen(name), &d);
-	else if (d.type == DT_DIR)
-		r = treepriv_prune(t, d.ino);
+	if (r < 0 || !p.dir)
+		return not_found(t, r < 0 ? r : -EINVAL, "whiteout", path);
+	if (p.d.layer < t->layer)
+		r = treepriv_remove_name(t, p.dir, p.name, strlen(p.name),
+					 &p.d);
+	else if (p.d.type == DT_DIR)
+		r = treepriv_prune(t, p.d.ino);
 	return r < 0 ? why_sys(t->why, r, "whiteout '%s'", path) : 0;
 }
 
 int treepath_opaque(struct tree *t, const char *path)
 {
-	_cleanup_strbuf_ struct strbuf copy = STRBUF_INIT;
-	struct node_dirent d = { 0 };
-	const char *name;
-	uint64_t dir;
-	int r = find(t, path, &copy, &dir, &name, &d);
+	_cleanup_(place_free) struct place p = { 0 };
+	int r = find(t, path, &p);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return outside(t, r, path);
-	if (d.type == DT_DIR)
-		r = treepriv_prune(t, d.ino);
+		return not_found(t, r, "opaque", path);
+	if (p.d.type == DT_DIR)
+		r = treepriv_prune(t, p.d.ino);
 	return r < 0 ? why_sys(t->why, r, "opaque '%s'", path) : 0;
 }

@@ -2,23 +2,26 @@
 #include "templates/why.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-static void say(struct why *w, const char *fmt, va_list ap)
+/* Did it have nothing to say yet? It has now. */
+static bool say(struct why *w, const char *fmt, va_list ap)
 {
+	if (!w || w->text[0])
+		return false;
 	vsnprintf(w->text, sizeof(w->text), fmt, ap);
 	for (char *p = w->text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = '?';
+	return true;
 }
 
 int why_set(struct why *w, int err, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!w || w->text[0])
-		return err;
 	va_start(ap, fmt);
 	say(w, fmt, ap);
 	va_end(ap);
@@ -30,12 +33,13 @@ int why_sys(struct why *w, int err, const char *fmt, ...)
 	const char *reason = strerror(-err);
 	size_t len, max;
 	va_list ap;
+	bool first;
 
-	if (!w || w->text[0])
-		return err;
 	va_start(ap, fmt);
-	say(w, fmt, ap);
+	first = say(w, fmt, ap);
 	va_end(ap);
+	if (!first)
+		return err;
 	/* however long the path is, the reason has room */
 	len = strlen(w->text);
 	max = sizeof(w->text) - strnlen(reason, sizeof(w->text) / 2) - 3;

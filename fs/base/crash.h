@@ -43,6 +43,7 @@
 	X(HANDLE_MADE)                                                         \
 	X(HANDLE_GONE)                                                         \
 	X(TMPFILE_MADE)                                                        \
+	X(GATE_CHANGED)		/* what was asked for is there, not counted */ \
 	X(WINDOW_ASKED)		/* an event read, nothing done */              \
 	X(WINDOW_ANSWERED)	/* and answered, not marked so */              \
 	/* a new worker's way */                                               \
@@ -52,6 +53,7 @@
 	X(RECOVER_REPLAYED)                                                    \
 	X(RECOVER_RESENT)                                                      \
 	X(RECOVER_DRAINED)                                                     \
+	X(RECOVER_MADE)                                                        \
 	X(RECOVER_READY)
 
 enum crash_where {

@@ -39,21 +39,37 @@ int creds_drop_resource(void)
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
+/* A thread's own ids, asked for once: each time costs a system call. */
+static _Thread_local struct {
+	bool known;
+	uid_t uid;
+	gid_t gid;
+} own;
+
 void creds_enter(struct creds *saved, uid_t uid, gid_t gid, mode_t mask)
 {
-	saved->uid = geteuid();
-	saved->gid = getegid();
-	if (gid != saved->gid)
+	if (!own.known) {
+		own.uid = geteuid();
+		own.gid = getegid();
+		own.known = true;
+	}
+	saved->uid = uid != own.uid;
+	saved->gid = gid != own.gid;
+	saved->mask = mask != 0;
+	if (saved->gid)
 		setfsgid(gid);
-	if (uid != saved->uid)
+	if (saved->uid)
 		setfsuid(uid);
-	if (mask)
+	if (saved->mask)
 		umask(mask);
 }
 
 void creds_leave(const struct creds *saved)
 {
-	setfsuid(saved->uid);
-	setfsgid(saved->gid);
-	umask(0);
+	if (saved->uid)
+		setfsuid(own.uid);
+	if (saved->gid)
+		setfsgid(own.gid);
+	if (saved->mask)
+		umask(0);
 }

@@ -8,6 +8,7 @@
  * Owner, group of a setgid directory, umask and default ACLs then come out as
  * the filesystem below knows best, in the one system call that creates.
  */
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -23,13 +24,15 @@ int creds_thread_init(void);
  */
 int creds_drop_resource(void);
 
-/* What to go back to. */
+/* What is to be taken back. */
 struct creds {
-	uid_t uid;
-	gid_t gid;
+	bool uid, gid, mask;
 };
 
-/* Create as uid:gid with `mask` from here on, until creds_leave(). */
+/*
+ * Create as uid:gid with `mask` from here on, until creds_leave(). A thread
+ * that does this keeps its effective ids for good.
+ */
 void creds_enter(struct creds *saved, uid_t uid, gid_t gid, mode_t mask);
 void creds_leave(const struct creds *saved);
 

@@ -3,13 +3,19 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/mount.h>
 #include <linux/openat2.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "fs/base/cleanup.h"
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
 
 const char *fdio_proc(char buf[FDIO_PROC_MAX], int fd)
 {
@@ -34,6 +40,19 @@ const char *fdio_proc(char buf[FDIO_PROC_MAX], int fd)
 	return buf;
 }
 
+int fdio_keep_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR); /* not O_CLOEXEC */
+		if (fd < 0)
+			return -errno;
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+	return 0;
+}
+
 int fdio_reopen(int fd, int flags)
 {
 	char path[FDIO_PROC_MAX];
@@ -43,6 +62,18 @@ int fdio_reopen(int fd, int flags)
 		return -EBADF;
 	new = open(fdio_proc(path, fd), flags | O_CLOEXEC);
 	return new < 0 ? -errno : new;
+}
+
+int fdio_open_apart(const char *path)
+{
+	_cleanup_close_ int tree = -1;
+
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree >= 0)
+		return fdio_openat(tree, ".", O_RDONLY | O_DIRECTORY, 0);
+	tree = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return tree < 0 ? -errno : TAKE_FD(tree);
 }
 
 int fdio_openat(int dirfd, const char *name, int flags, mode_t mode)
@@ -118,6 +149,23 @@ int fdio_open_beneath(int dirfd, const char *path, int flags)
 	return open_piece(at < 0 ? dirfd : at, path, flags);
 }
 
+int fdio_opendir(int fd, DIR **out)
+{
+	DIR *d;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	d = fdopendir(fd);
+	if (!d) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*out = d;
+	return 0;
+}
+
 ssize_t fdio_pread_full(int fd, void *buf, size_t len, off_t off)
 {
 	size_t done = 0;
@@ -139,11 +187,19 @@ ssize_t fdio_pread_full(int fd, void *buf, size_t len, off_t off)
 
 ssize_t fdio_pwrite_full(int fd, const void *buf, size_t len, off_t off)
 {
+	return fdio_pwrite_sync(fd, buf, len, off, 0);
+}
+
+ssize_t fdio_pwrite_sync(int fd, const void *buf, size_t len, off_t off,
+			 int sync)
+{
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pwrite(fd, (const char *)buf + done, len - done,
-				   off + (off_t)done);
+		struct iovec v = { (char *)(uintptr_t)buf + done, len - done };
+		ssize_t n = sync ? pwritev2(fd, &v, 1, off + (off_t)done, sync)
+				 : pwrite(fd, v.iov_base, v.iov_len,
+					  off + (off_t)done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -167,6 +223,11 @@ int fdio_chmod(int fd, mode_t mode)
 {
 	char path[FDIO_PROC_MAX];
 
+	/* O_PATH too, without a walk through /proc: Linux 6.6 and newer. */
+	if (syscall(SYS_fchmodat2, fd, "", mode, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOSYS)
+		return -errno;
 	if (fchmod(fd, mode) == 0)
 		return 0;
 	if (errno == EBADF && chmod(fdio_proc(path, fd), mode) == 0)

@@ -7,6 +7,7 @@
  *
  * All functions return 0, a count or a descriptor, or -errno.
  */
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
@@ -22,8 +23,22 @@
  */
 const char *fdio_proc(char buf[FDIO_PROC_MAX], int fd);
 
+/*
+ * First in a program: 0, 1 and 2 are open, on /dev/null where our starter had
+ * them closed, or what is opened next would be taken for them. They stay open
+ * in what is executed. 0 or -errno.
+ */
+int fdio_keep_stdio(void);
+
 /* Open the inode behind `fd` anew with `flags`; O_CLOEXEC is added. */
 int fdio_reopen(int fd, int flags);
+
+/*
+ * Open a directory for reading, below a private copy of the mount it is in:
+ * who has it open keeps nobody from unmounting that. Without the rights to copy
+ * mounts it is opened as it is.
+ */
+int fdio_open_apart(const char *path);
 
 /*
  * Open `name`, one component, below the directory `dirfd`: never through a
@@ -40,6 +55,14 @@ int fdio_openat(int dirfd, const char *name, int flags, mode_t mode);
 int fdio_open_beneath(int dirfd, const char *path, int flags);
 
 /*
+ * A stream of the directory that `fd` has open, for closedir(); `fd` is its
+ * own from then on, and closed after an error. A negative `fd` is the error
+ * of opening it, and is returned: open and this may stand in one call. 0 or
+ * -errno.
+ */
+int fdio_opendir(int fd, DIR **out);
+
+/*
  * All `len` bytes at `off`, or as many as there are before the end: less than
  * `len` always means the end. -errno whatever was read before.
  */
@@ -50,6 +73,10 @@ ssize_t fdio_pread_full(int fd, void *buf, size_t len, off_t off);
  * an error if that is not 0, or -errno.
  */
 ssize_t fdio_pwrite_full(int fd, const void *buf, size_t len, off_t off);
+
+/* The same by pwritev2(2): `sync` is 0, RWF_DSYNC or RWF_SYNC. */
+ssize_t fdio_pwrite_sync(int fd, const void *buf, size_t len, off_t off,
+			 int sync);
 
 /* fstat of what a descriptor names, O_PATH allowed. */
 int fdio_stat(int fd, struct stat *st);

@@ -11,14 +11,10 @@ static int remove_below(int fd, unsigned depth)
 {
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *e;
-	int r;
+	int r = fdio_opendir(fd, &d);
 
-	d = fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		close(fd);
+	if (r < 0)
 		return r;
-	}
 	for (errno = 0; (e = readdir(d)); errno = 0) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
@@ -32,7 +28,7 @@ static int remove_below(int fd, unsigned depth)
 /* NOLINTNEXTLINE(misc-no-recursion): bounded by `depth` */
 int rmtree_at(int dirfd, const char *name, unsigned depth)
 {
-	int fd, r;
+	int r;
 
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -40,10 +36,8 @@ int rmtree_at(int dirfd, const char *name, unsigned depth)
 		return -errno;
 	if (!depth)
 		return -ELOOP;
-	fd = fdio_openat(dirfd, name, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return fd;
-	r = remove_below(fd, depth - 1);
+	r = remove_below(fdio_openat(dirfd, name, O_RDONLY | O_DIRECTORY, 0),
+			 depth - 1);
 	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 &&
 	    errno != ENOENT)
 		r = -errno;

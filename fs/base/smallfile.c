@@ -2,6 +2,7 @@
 #include "fs/base/smallfile.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,33 @@ int smallfile_read(int dir, const char *name, char *text, size_t size)
 	return 0;
 }
 
-int smallfile_write(int dir, const char *name, const char *text)
+int smallfile_add(int fd, size_t max, struct strbuf *out)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int file = -1;
+	struct stat st;
+	ssize_t n;
+	int r = fdio_stat(fd, &st);
+
+	if (r < 0)
+		return r;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
+	if (!S_ISREG(st.st_mode))
+		return -EUCLEAN;
+	if (st.st_size > (off_t)max)
+		return -EFBIG;
+	file = fdio_reopen(fd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (file < 0)
+		return file;
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	n = fdio_pread_full(file, text, (size_t)st.st_size, 0);
+	return n < 0 ? (int)n : strbuf_add(out, text, (size_t)n);
+}
+
+static int replace(int dir, const char *name, const char *text, bool sync)
 {
 	_cleanup_close_ int fd = -1;
 	size_t len = strlen(text);
@@ -41,8 +68,18 @@ int smallfile_write(int dir, const char *name, const char *text)
 		return (int)n;
 	if ((size_t)n < len)
 		return -ENOSPC;
-	if (fsync(fd) < 0 || renameat(dir, temp, dir, name) < 0 ||
-	    fsync(dir) < 0)
+	if ((sync && fsync(fd) < 0) || renameat(dir, temp, dir, name) < 0 ||
+	    (sync && fsync(dir) < 0))
 		return -errno;
 	return 0;
+}
+
+int smallfile_write(int dir, const char *name, const char *text)
+{
+	return replace(dir, name, text, true);
+}
+
+int smallfile_put(int dir, const char *name, const char *text)
+{
+	return replace(dir, name, text, false);
 }
