@@ -5,6 +5,7 @@
 /*
  * cmd - vefs' commands: a record for each, and what they share.
  */
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,10 +18,22 @@ enum {
 	CMD_LOCKED = 9, /* as vzctl's */
 };
 
+/* Options of a command that may come often, in their order. */
+struct cmd_word {
+	const char *name, *value;
+};
+
+struct cmd_words {
+	struct cmd_word *of;
+	size_t n;
+};
+
 /* What comes before a command and holds for it; what stands behind, too. */
 struct cmd_common {
 	const char *root; /* the store's directory */
 	bool json, quiet, help;
+	bool passing; /* what is made is not to outlive us: it is not synced */
+	struct cmd_words words; /* see struct cmd_option */
 };
 
 struct cmd {
@@ -35,12 +48,14 @@ struct cmd {
 };
 
 extern const struct cmd cmd_template, cmd_create, cmd_mount, cmd_umount,
-	cmd_destroy, cmd_list, cmd_quota;
+	cmd_destroy, cmd_quota;
 
 /*
  * An option of a command; `set` or `value` is filled in. With both the value
- * may be left out, and comes behind a "=" only. One with a name of one letter
- * and no value is "-n" as well.
+ * may be left out, and comes behind a "=" only. One with neither takes a value
+ * that goes to common->words with its name, each time. A name of one letter is
+ * "-n" and nothing else; letters may stand together, and the value of one
+ * directly behind it: "-an", "-oid".
  */
 struct cmd_option {
 	const char *name; /* without "--" */
@@ -52,8 +67,10 @@ struct cmd_option {
  * Take options (`own`, ended by an empty one, and the common ones) out of
  * argv[1..]; what is left moves to its front. The number of operands, which is
  * between `min` and `max`, or -1 after a message, or when help was asked for
- * (common->help) and shown.
+ * (common->help) and shown. With CMD_REST as the most, everything behind the
+ * first operand is one as well, options too.
  */
+#define CMD_REST INT_MAX
 int cmd_parse(const struct cmd *self, struct cmd_common *common,
 	      const struct cmd_option *own, int argc, char **argv,
 	      const int limits[2]);

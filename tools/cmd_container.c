@@ -1,329 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* vefs create, mount, umount, destroy, list: containers of templates. */
-#include <errno.h>
-#include <jansson.h>
-#include <limits.h>
+/* vefs mount, umount: the roots of containers. */
 #include <stdio.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
-#include "fs/base/strbuf.h"
-#include "tools/cmd.h"
-#include "tools/container.h"
-#include "tools/mounting.h"
-#include "tools/quotaconf.h"
+#include "tools/ctmount.h"
+#include "tools/runstate.h"
 
-/* How long one waits for a mount to end: before what cannot be undone, and
- * where it only makes for a better answer. */
-#define END_MS 5000u
-#define SOON_MS 500u
-
-/* The catalog and one container, for a command. */
-struct work {
-	struct catalog *c;
-	struct container one;
-	struct why why;
-};
-
-static void work_end(struct work *w)
-{
-	container_close(&w->one);
-	catalog_free(w->c);
-}
-
-#define WORK(name)                                                             \
-	_cleanup_(work_end) struct work name = { .one = CONTAINER_NONE }
-
-static int fail(const struct work *w, int r)
-{
-	cmd_fail(r, &w->why);
-	return r == -EBUSY ? CMD_LOCKED : CMD_FAILED;
-}
-
-/* The command line says what nothing can be called. */
-static int misused(const struct work *w, int r)
-{
-	cmd_fail(r, &w->why);
-	return CMD_USAGE;
-}
-
-/* Open the store and the container argv names, locked; with `damaged`
- * also one without a usable vefs.conf. An exit code. */
-static int work_begin(struct work *w, const struct cmd_common *common,
-		      const char *id, bool damaged)
-{
-	int r = container_check_id(id, &w->why);
-
-	if (r < 0)
-		return misused(w, r);
-	w->c = cmd_open(common, false);
-	if (!w->c)
-		return CMD_FAILED;
-	r = container_open(w->c, id, true, &w->one, &w->why);
-	return r < 0 && !(damaged && r == -EUCLEAN) ? fail(w, r) : CMD_OK;
-}
-
-/* One operand, no options. 1: go on; else *status is the exit code. */
-static int one_operand(const struct cmd *self, struct cmd_common *common,
-		       int argc, char **argv, int *status)
-{
-	static const int one[] = { 1, 1 };
-
-	if (cmd_parse(self, common, NULL, argc, argv, one) >= 0)
-		return 1;
-	*status = cmd_parse_status(common);
-	return 0;
-}
-
-/* ---- create, destroy ------------------------------------------------------ */
-
-/* --diskspace and --diskinodes, as lines of vefs.conf. */
-static int plan_quota(struct conf *conf, const char *const words[2],
-		      struct why *why)
-{
-	static const char *const options[] = { "diskspace", "diskinodes" };
-	char text[2 * QUOTAWORD_SIZE];
-	struct why said = { "" };
-	struct quotaword w;
-	int r = conf ? 0 : -ENOMEM;
-
-	for (int i = 0; i < LIMIT_RESOURCES && r == 0; i++) {
-		enum limit_resource what = (enum limit_resource)i;
-
-		if (!words[i])
-			continue;
-		r = quotaword_limits(what, QUOTAWORD_OPTION, words[i], &w,
-				     &said);
-		if (r < 0)
-			why_set(why, r, "--%s: %s", options[i], said.text);
-		else
-			r = conf_set(conf, quotaconf_keys[i],
-				     quotaword_print_limits(what, &w, text));
-	}
-	return r;
-}
-
-static int parse_enforce(const char *word, enum container_enforce *out,
-			 struct why *why)
-{
-	static const char *const words[] = {
-		[CONTAINER_DAEMON] = "daemon",
-		[CONTAINER_HOST] = "host",
-		[CONTAINER_AUTO] = "auto",
-	};
-
-	for (unsigned i = 0; word && i < ARRAY_SIZE(words); i++) {
-		if (strcmp(word, words[i]) == 0) {
-			*out = (enum container_enforce)i;
-			return 0;
-		}
-	}
-	return !word ? 0
-		     : why_set(why, -EINVAL,
-			       "--enforce %s: it is auto, daemon or host",
-			       word);
-}
-
-static void conf_freep(struct conf **c)
-{
-	conf_free(*c);
-}
-
-static int run_create(const struct cmd *self, struct cmd_common *common,
-		      int argc, char **argv)
-{
-	static const int one[] = { 1, 1 };
-	const char *spec = NULL, *target = NULL, *quota[2] = { NULL, NULL };
-	const char *enforce = NULL;
-	const struct cmd_option own[] = { { "template", NULL, &spec },
-					  { "ostemplate", NULL, &spec },
-					  { "target", NULL, &target },
-					  { "diskspace", NULL, &quota[0] },
-					  { "diskinodes", NULL, &quota[1] },
-					  { "enforce", NULL, &enforce },
-					  { NULL, NULL, NULL } };
-	_cleanup_(conf_freep) struct conf *conf = conf_new();
-	struct container_plan plan = { .conf = conf };
-	struct catalog_id id;
-	WORK(w);
-	int r;
-
-	if (cmd_parse(self, common, own, argc, argv, one) < 0)
-		return cmd_parse_status(common);
-	if (!spec) {
-		log_error("--template is missing: say what it is made of");
-		return CMD_USAGE;
-	}
-	r = container_check_id(argv[0], &w.why);
-	if (r == 0)
-		r = catalog_parse(spec, &id, &w.why);
-	if (r == 0 && target && target[0] != '/')
-		r = why_set(&w.why, -EINVAL,
-			    "--target %s: the mount point must be an absolute "
-			    "path",
-			    target);
-	if (r == 0)
-		r = plan_quota(conf, quota, &w.why);
-	if (r == 0)
-		r = parse_enforce(enforce, &plan.enforce, &w.why);
-	if (r < 0)
-		return misused(&w, r);
-	w.c = cmd_open(common, false);
-	if (!w.c)
-		return CMD_FAILED;
-	plan.id = argv[0];
-	plan.template = spec;
-	plan.root = target;
-	r = container_create(w.c, common->root, &plan, &w.why);
-	if (r < 0)
-		return fail(&w, r);
-	if (!common->quiet)
-		printf("container %s is made of %s\n", argv[0], spec);
-	return cmd_flush(CMD_OK);
-}
-
-static int run_destroy(const struct cmd *self, struct cmd_common *common,
-		       int argc, char **argv)
-{
-	_cleanup_close_ int idle = -1;
-	int status = CMD_OK, r;
-	WORK(w);
-
-	if (!one_operand(self, common, argc, argv, &status))
-		return status;
-	status = work_begin(&w, common, argv[0], true);
-	if (status != CMD_OK)
-		return status;
-	if (container_is_mounted(&w.one)) {
-		log_error("container %s is mounted: 'vefs umount %s' first",
-			  w.one.id, w.one.id);
-		return CMD_FAILED;
-	}
-	r = container_idle(&w.one, END_MS, &idle, &w.why);
-	if (r < 0)
-		return cmd_fail(r, &w.why);
-	r = container_destroy(w.c, &w.one, &w.why);
-	if (r < 0)
-		return fail(&w, r);
-	if (!common->quiet)
-		printf("container %s is gone\n", w.one.id);
-	return cmd_flush(CMD_OK);
-}
-
-/* ---- mount ----------------------------------------------------------------- */
-
-/* The mount point and what leads to it. */
-static int make_target(const char *target)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s", target);
-	for (char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		*p = '/';
-	}
-	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* Its quota, as vefs.conf has it now. */
-static int add_quota(struct work *w, const char *folder, struct strbuf *b)
-{
-	struct quotaconf conf;
-	int r = quotaconf_before_mount(&w->one, &conf, &w->why);
-
-	if (r < 0)
-		return fail(w, r);
-	/* The daemon sets it when it serves: a full one could not be mounted. */
-	r = container_free_host(&w->one, &w->why);
-	if (r < 0)
-		return fail(w, r);
-	if (conf.off)
-		return CMD_OK;
-	mounting_option(b, "quota", folder, "/" QUOTAASK_FILE);
-	mounting_option(b, "quota-id", w->one.id, "");
-	if (conf.background)
-		mounting_option(b, "quota-check", "background", "");
-	if (conf.window[0])
-		mounting_option(b, "quota-window", conf.window, "");
-	if (container_host_keeps(&w->one))
-		mounting_option(b, "quota-enforce", "host", "");
-	return CMD_OK;
-}
-
-static int do_mount(struct work *w, const char *store)
-{
-	_cleanup_(strbuf_free) struct strbuf b = STRBUF_INIT;
-	char absolute[PATH_MAX], folder[PATH_MAX + 96];
-	bool data = w->one.has_data;
-	int r = make_target(w->one.root), status;
-
-	/* What is below would be hidden, and be nobody's to unmount. */
-	if (r == 0 && container_root_is_taken(&w->one)) {
-		log_error("%s: something else is mounted there, see findmnt",
-			  w->one.root);
-		return CMD_FAILED;
-	}
-	if (r == 0 && !realpath(store, absolute))
-		r = -errno;
-	if (r < 0) {
-		log_error("%s: %s", w->one.root, strerror(-r));
-		return CMD_FAILED;
-	}
-	snprintf(folder, sizeof(folder), "%s/containers/%s", absolute,
-		 w->one.id);
-	mounting_option(&b, "template", w->one.template, "");
-	mounting_option(&b, "store", absolute, "");
-	mounting_option(&b, "upperdir", folder,
-			data ? "/data/upper" : "/upper");
-	mounting_option(&b, "workdir", folder, data ? "/data/work" : "/work");
-	mounting_option(&b, "fsname", "vefs:", w->one.id);
-	status = add_quota(w, folder, &b);
-	if (status != CMD_OK)
-		return status;
-	return mounting_run(&b, w->one.root) < 0 ? CMD_FAILED : CMD_OK;
-}
+/* How long one waits for a daemon to end. */
+#define SOON_MS 500u /* for a better answer */
+#define END_MS 2000u
 
 static int run_mount(const struct cmd *self, struct cmd_common *common,
 		     int argc, char **argv)
 {
-	int status = CMD_OK;
+	int status;
 	WORK(w);
 
-	if (!one_operand(self, common, argc, argv, &status))
-		return status;
-	status = work_begin(&w, common, argv[0], false);
-	if (status != CMD_OK)
-		return status;
+	if (!work_operand(&w, self, common, argc, argv, false))
+		return w.status;
 	if (container_is_mounted(&w.one)) {
 		log_error("container %s is mounted already, on %s", w.one.id,
 			  w.one.root);
 		return CMD_FAILED;
 	}
-	status = do_mount(&w, common->root);
+	status = ctmount_up(&w, common->root, NULL);
 	if (status == CMD_OK && !common->quiet)
 		printf("container %s is mounted on %s\n", w.one.id, w.one.root);
 	return cmd_flush(status);
+}
+
+/* It would go on without a root on the host's side. */
+static int is_running(const struct container *one, struct why *why)
+{
+	struct runstate state = { .init = 0 };
+	int r = runstate_read(one, &state, why);
+
+	if (r < 0 || !state.init)
+		return r;
+	return why_set(why, -EBUSY, "container %s is running: 'vefs stop %s'",
+		       one->id, one->id);
 }
 
 static int run_umount(const struct cmd *self, struct cmd_common *common,
 		      int argc, char **argv)
 {
 	_cleanup_close_ int idle = -1;
-	int status = CMD_OK, r;
+	int r;
 	WORK(w);
 
-	if (!one_operand(self, common, argc, argv, &status))
-		return status;
-	status = work_begin(&w, common, argv[0], false);
-	if (status != CMD_OK)
-		return status;
+	if (!work_operand(&w, self, common, argc, argv, false))
+		return w.status;
 	if (!container_is_mounted(&w.one)) {
 		r = container_idle(&w.one, SOON_MS, &idle, &w.why);
 		if (r == 0)
@@ -331,97 +59,25 @@ static int run_umount(const struct cmd *self, struct cmd_common *common,
 				w.one.id);
 		return cmd_fail(r, &w.why);
 	}
-	if (umount2(w.one.root, 0) < 0) {
-		log_error("%s: %s%s", w.one.root, strerror(errno),
-			  errno == EBUSY ? " (fuser -m tells by whom)" : "");
-		return CMD_FAILED;
-	}
-	/* What looks at it next finds it down, unless others copied it. */
-	container_idle(&w.one, SOON_MS, &idle, NULL);
+	r = is_running(&w.one, &w.why);
+	if (r == 0)
+		r = ctmount_down(common->root, &w.one, END_MS, &w.why);
+	if (r < 0)
+		return cmd_fail(r, &w.why);
 	if (!common->quiet)
 		printf("container %s is unmounted\n", w.one.id);
 	return cmd_flush(CMD_OK);
 }
 
-/* ---- list ------------------------------------------------------------------ */
-
-static int print_one(void *ctx, const struct container *c)
-{
-	json_t *all = ctx;
-	_cleanup_close_ int idle = -1;
-	const char *status = !c->template[0] ? "damaged" : "down";
-
-	if (c->template[0] &&
-	    (container_is_mounted(c) || container_idle(c, 0, &idle, NULL) < 0))
-		status = "mounted";
-	if (all)
-		return json_array_append_new(
-			all, json_pack("{s:s, s:s, s:s, s:s}", "id", c->id,
-				       "status", status, "template",
-				       c->template, "root", c->root));
-	printf("%-16s %-8s %-24s %s\n", c->id, status, c->template, c->root);
-	return 0;
-}
-
-static int run_list(const struct cmd *self, struct cmd_common *common, int argc,
-		    char **argv)
-{
-	static const int none[] = { 0, 0 };
-	json_t *all = NULL;
-	WORK(w);
-	int r;
-
-	if (cmd_parse(self, common, NULL, argc, argv, none) < 0)
-		return cmd_parse_status(common);
-	w.c = cmd_open(common, false);
-	if (!w.c)
-		return CMD_FAILED;
-	if (common->json)
-		all = json_array();
-	else if (!common->quiet)
-		printf("%-16s %-8s %-24s %s\n", "CTID", "STATUS", "TEMPLATE",
-		       "ROOT");
-	r = container_each(w.c, print_one, all, &w.why);
-	if (all) {
-		json_dumpf(all, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(all);
-	}
-	return r < 0 ? fail(&w, r) : cmd_flush(CMD_OK);
-}
-
 /* ---- the records ------------------------------------------------------------ */
-
-const struct cmd cmd_create = {
-	.name = "create",
-	.args = "create ID --template NAME[:VERSION] [--target DIR] "
-		"[--diskspace SOFT[:HARD]] [--diskinodes SOFT[:HARD]] "
-		"[--enforce auto|daemon|host]",
-	.brief = "make a container of a template",
-	.help = "ID is a number from 101 on, or a name. However large the "
-		"template is, nothing is\ncopied.\n\n"
-		"  --template T   what it is made of; the latest version if "
-		"none is named\n"
-		"  --ostemplate T the same, as vzctl calls it\n"
-		"  --target DIR   where it is mounted; root/ID in the store\n"
-		"  --diskspace S[:H], --diskinodes S[:H]\n"
-		"                 how large it may become: 'vefs quota set "
-		"--help'\n"
-		"  --enforce W    who keeps the limit on its space: the daemon "
-		"(exact, everywhere), or\n"
-		"                 the host's filesystem, so that the kernel "
-		"writes files itself; auto: the\n"
-		"                 host where it can\n\n"
-		"Examples:\n"
-		"  vefs create 101 --template debian:12\n"
-		"  vefs create 102 --template debian:12 --diskspace 10G\n",
-	.run = run_create,
-};
 
 const struct cmd cmd_mount = {
 	.name = "mount",
 	.args = "mount ID",
 	.brief = "mount a container's root",
+	.help = "Its scripts and those of all containers run before "
+		"(ID.premount, vps.premount of\n/etc/vefs) and after (mount); "
+		"one that fails undoes it.\n",
 	.run = run_mount,
 };
 
@@ -429,19 +85,7 @@ const struct cmd cmd_umount = {
 	.name = "umount",
 	.args = "umount ID",
 	.brief = "unmount it",
+	.help = "Scripts run before (umount), which can keep it mounted by "
+		"failing, and after\n(postumount).\n",
 	.run = run_umount,
-};
-
-const struct cmd cmd_destroy = {
-	.name = "destroy",
-	.args = "destroy ID",
-	.brief = "remove a container that is not mounted, and all it changed",
-	.run = run_destroy,
-};
-
-const struct cmd cmd_list = {
-	.name = "list",
-	.args = "list",
-	.brief = "which containers there are",
-	.run = run_list,
 };

@@ -100,17 +100,26 @@ const struct cmd cmd_template = {
 	.children = children,
 };
 
+int tcmd_parse(const char *spec, struct catalog_id *id)
+{
+	struct why why = { "" };
+	int r = catalog_parse(spec, id, &why);
+
+	if (r == 0)
+		return CMD_OK;
+	cmd_fail(r, &why);
+	return CMD_USAGE;
+}
+
 int tcmd_open(struct catalog *c, const char *spec, struct tcmd_version *out)
 {
 	struct catalog_id id;
 	struct why why = { "" };
-	int r = catalog_parse(spec, &id, &why);
+	int r = tcmd_parse(spec, &id);
 
 	*out = (struct tcmd_version){ .dir = -1 };
-	if (r < 0) {
-		cmd_fail(r, &why);
-		return CMD_USAGE;
-	}
+	if (r != CMD_OK)
+		return r;
 	r = catalog_find(c, &id, &out->v, &why);
 	if (r == 0)
 		r = out->dir = catalog_hold(c, &out->v.id, &why);
@@ -145,6 +154,22 @@ void tcmd_close(struct tcmd_version *v)
 	*v = (struct tcmd_version){ .dir = -1 };
 }
 
+int tcmd_begin(struct tcmd_work *w, const struct cmd_common *common,
+	       const char *spec)
+{
+	w->c = cmd_open(common, false);
+	if (!w->c)
+		return CMD_FAILED;
+	return spec ? tcmd_open(w->c, spec, &w->v) : CMD_OK;
+}
+
+void tcmd_end(struct tcmd_work *w)
+{
+	tcmd_close(&w->v);
+	catalog_free(w->c);
+	w->c = NULL;
+}
+
 int tcmd_print_json(json_t *j)
 {
 	int r = j ? json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY)
@@ -157,41 +182,4 @@ int tcmd_print_json(json_t *j)
 		return CMD_FAILED;
 	}
 	return CMD_OK;
-}
-
-/* How many bytes the UTF-8 character at `s` has; 0: it is none. */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-	size_t n = s[0] < 0x80			 ? 1
-		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						 : 0;
-
-	if (!n || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* too long, surrogates, beyond the end */
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-json_t *tcmd_json_name(const char *s, size_t len)
-{
-	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
-
-	for (size_t at = 0; at < len;) {
-		size_t n = utf8_len((const unsigned char *)s + at, len - at);
-
-		if (n)
-			strbuf_add(&b, s + at, n);
-		else
-			strbuf_puts(&b, "\xef\xbf\xbd");
-		at += n ? n : 1;
-	}
-	return strbuf_error(&b) ? NULL : json_string(strbuf_get(&b));
 }

@@ -98,12 +98,10 @@ static int import(const struct cmd_common *common, const char *spec,
 	struct progress p;
 	struct catalog *c;
 	struct seal seal;
-	int r = catalog_parse(spec, &id, &why);
+	int r = tcmd_parse(spec, &id);
 
-	if (r < 0) {
-		cmd_fail(r, &why);
-		return CMD_USAGE;
-	}
+	if (r != CMD_OK)
+		return r;
 	c = cmd_open(common, true);
 	if (!c)
 		return CMD_FAILED;

@@ -11,6 +11,7 @@
 #include "templates/gc.h"
 #include "templates/verify.h"
 #include "tools/container.h"
+#include "tools/jsontext.h"
 #include "tools/mounting.h"
 #include "tools/progress.h"
 #include "tools/tcmd.h"
@@ -35,7 +36,7 @@ static void on_bad(void *ctx, const char *path, const char *what)
 			k->bad,
 			json_pack("{s:s, s:s, s:o, s:s}", "name", k->id->name,
 				  "version", k->id->version, "path",
-				  tcmd_json_name(path, strlen(path)), "what",
+				  jsontext_new(path, strlen(path)), "what",
 				  what));
 	log_error("%s:%s%s%s: %s", k->id->name, k->id->version,
 		  *path ? " " : "", path, what);
@@ -86,11 +87,9 @@ static int which(struct catalog *c, int n, char **argv,
 	if (!*out)
 		return cmd_fail(-ENOMEM, &why);
 	for (int i = 0; i < n; i++) {
-		r = catalog_parse(argv[i], &id, &why);
-		if (r < 0) {
-			cmd_fail(r, &why);
-			return CMD_USAGE;
-		}
+		r = tcmd_parse(argv[i], &id);
+		if (r != CMD_OK)
+			return r;
 		r = catalog_find(c, &id, &(*out)[i], &why);
 		if (r < 0)
 			return cmd_fail(r, &why);
@@ -104,7 +103,6 @@ TCMD_RUN(verify)
 	static const int limits[] = { 0, OPERANDS_MAX };
 	_cleanup_free_ struct catalog_version *v = NULL;
 	struct check k = { .bad = NULL };
-	struct catalog *c;
 	bool fast = false;
 	const struct cmd_option options[] = {
 		{ "fast", &fast, NULL },
@@ -112,23 +110,23 @@ TCMD_RUN(verify)
 	};
 	size_t count = 0;
 	int n = cmd_parse(self, common, options, argc, argv, limits), status;
+	TCMD_WORK(w);
 
 	if (n < 0)
 		return cmd_parse_status(common);
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
+	status = tcmd_begin(&w, common, NULL);
+	if (status != CMD_OK)
+		return status;
 	progress_catch_signals();
-	status = which(c, n, argv, &v, &count);
+	status = which(w.c, n, argv, &v, &count);
 	if (status == CMD_OK && common->json)
 		k.bad = json_array();
 	for (size_t i = 0; i < count && v && !progress_cancelled(); i++) {
-		if (verify_one(c, common, &v[i].id, &k, fast))
+		if (verify_one(w.c, common, &v[i].id, &k, fast))
 			status = CMD_FAILED;
 	}
 	if (k.bad && tcmd_print_json(k.bad) != CMD_OK)
 		status = CMD_FAILED;
-	catalog_free(c);
 	return cmd_flush(status);
 }
 
@@ -140,11 +138,10 @@ static int on_exported(void *ctx, uint64_t entries, uint64_t bytes)
 	return progress_cancelled();
 }
 
-static int export(struct catalog *c, const struct cmd_common *common,
-		  struct tcmd_version *v, const char *file)
+static int export(struct tcmd_work *w, const struct cmd_common *common,
+		  const char *file)
 {
 	bool out = !strcmp(file, "-");
-	struct why why = { "" };
 	struct progress p;
 	struct export_options o = { .progress = on_exported, .ctx = &p };
 	int fd = out ? STDOUT_FILENO
@@ -154,8 +151,8 @@ static int export(struct catalog *c, const struct cmd_common *common,
 
 	if (fd < 0) {
 		r = -errno;
-		why_sys(&why, r, "%s", file);
-		return cmd_fail(r, &why);
+		why_sys(&w->why, r, "%s", file);
+		return cmd_fail(r, &w->why);
 	}
 	if (out && isatty(fd)) {
 		log_error("a tar is not for a terminal: give a file or a pipe");
@@ -163,36 +160,27 @@ static int export(struct catalog *c, const struct cmd_common *common,
 	}
 	progress_catch_signals();
 	progress_start(&p, common->quiet);
-	r = export_tar(c, v->x, fd, &o, &why);
+	r = export_tar(w->c, w->v.x, fd, &o, &w->why);
 	progress_end(&p);
 	if (!out && close(fd) < 0 && r == 0) {
 		r = -errno;
-		why_sys(&why, r, "%s", file);
+		why_sys(&w->why, r, "%s", file);
 	}
 	if (r < 0 && !out)
 		unlink(file);
-	return r < 0 ? cmd_fail(r, &why) : CMD_OK;
+	return r < 0 ? cmd_fail(r, &w->why) : CMD_OK;
 }
 
 TCMD_RUN(export)
 {
 	static const int limits[] = { 2, 2 };
-	struct tcmd_version v;
-	struct catalog *c;
 	int status;
+	TCMD_WORK(w);
 
 	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
 		return cmd_parse_status(common);
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
-	status = tcmd_open(c, argv[0], &v);
-	if (status == CMD_OK) {
-		status = export(c, common, &v, argv[1]);
-		tcmd_close(&v);
-	}
-	catalog_free(c);
-	return status;
+	status = tcmd_begin(&w, common, argv[0]);
+	return status != CMD_OK ? status : export(&w, common, argv[1]);
 }
 
 /* ---- rename, remove ------------------------------------------------------ */
@@ -202,26 +190,21 @@ TCMD_RUN(rename)
 	static const int limits[] = { 2, 2 };
 	struct catalog_id from, to;
 	struct catalog_users users;
-	struct why why = { "" };
-	struct catalog *c;
-	int r;
+	int status, r;
+	TCMD_WORK(w);
 
 	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
 		return cmd_parse_status(common);
-	r = catalog_parse(argv[0], &from, &why);
-	if (r == 0)
-		r = catalog_parse(argv[1], &to, &why);
-	if (r < 0) {
-		cmd_fail(r, &why);
-		return CMD_USAGE;
-	}
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
-	users = container_users(c);
-	r = catalog_rename(c, &from, &to, &users, &why);
-	catalog_free(c);
-	return r < 0 ? cmd_fail(r, &why) : CMD_OK;
+	status = tcmd_parse(argv[0], &from);
+	if (status == CMD_OK)
+		status = tcmd_parse(argv[1], &to);
+	if (status == CMD_OK)
+		status = tcmd_begin(&w, common, NULL);
+	if (status != CMD_OK)
+		return status;
+	users = container_users(w.c);
+	r = catalog_rename(w.c, &from, &to, &users, &w.why);
+	return r < 0 ? cmd_fail(r, &w.why) : CMD_OK;
 }
 
 /* Every version of `name`, or the one that is named. */
@@ -255,9 +238,7 @@ static int remove_named(struct catalog *c, const struct cmd_common *common,
 TCMD_RUN(remove)
 {
 	static const int limits[] = { 1, OPERANDS_MAX };
-	struct why why = { "" };
 	struct catalog_id id;
-	struct catalog *c;
 	bool all = false;
 	const struct cmd_option options[] = {
 		{ "all", &all, NULL },
@@ -265,30 +246,28 @@ TCMD_RUN(remove)
 	};
 	int n = cmd_parse(self, common, options, argc, argv, limits);
 	int status = CMD_OK;
+	TCMD_WORK(w);
 
 	if (n < 0)
 		return cmd_parse_status(common);
 	for (int i = 0; i < n; i++) {
-		int r = catalog_parse(argv[i], &id, &why);
-
-		if (r == 0 && !id.version[0] && !all)
-			r = why_set(&why, -EINVAL,
-				    "which version of %s? Say %s:VERSION, or "
-				    "--all",
-				    id.name, id.name);
-		if (r < 0) {
-			cmd_fail(r, &why);
+		status = tcmd_parse(argv[i], &id);
+		if (status != CMD_OK)
+			return status;
+		if (!id.version[0] && !all) {
+			log_error("which version of %s? Say %s:VERSION, or "
+				  "--all",
+				  id.name, id.name);
 			return CMD_USAGE;
 		}
 	}
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
+	status = tcmd_begin(&w, common, NULL);
+	if (status != CMD_OK)
+		return status;
 	for (int i = 0; i < n; i++)
-		if (catalog_parse(argv[i], &id, &why) < 0 ||
-		    remove_named(c, common, &id) != CMD_OK)
+		if (tcmd_parse(argv[i], &id) != CMD_OK ||
+		    remove_named(w.c, common, &id) != CMD_OK)
 			status = CMD_FAILED;
-	catalog_free(c);
 	return cmd_flush(status);
 }
 
@@ -309,24 +288,22 @@ TCMD_RUN(gc)
 		{ NULL, NULL, NULL },
 	};
 	char text[CMD_SIZE_MAX];
-	struct why why = { "" };
 	struct gc_result res;
 	struct progress p;
-	struct catalog *c;
-	int r;
+	int status, r;
+	TCMD_WORK(w);
 
 	if (cmd_parse(self, common, options, argc, argv, limits) < 0)
 		return cmd_parse_status(common);
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
+	status = tcmd_begin(&w, common, NULL);
+	if (status != CMD_OK)
+		return status;
 	progress_catch_signals();
 	progress_start(&p, true);
 	o.ctx = &p;
-	r = gc_run(c, &o, &res, &why);
-	catalog_free(c);
+	r = gc_run(w.c, &o, &res, &w.why);
 	if (r < 0)
-		return cmd_fail(r, &why);
+		return cmd_fail(r, &w.why);
 	if (common->json)
 		return cmd_flush(tcmd_print_json(json_pack(
 			"{s:I, s:I, s:I, s:I, s:I}", "freed",
@@ -358,5 +335,5 @@ int tcmd_mount(const struct cmd *self, struct cmd_common *common, int argc,
 	mounting_option(&b, "template", argv[0], "");
 	mounting_option(&b, "store", common->root, "");
 	mounting_option(&b, "fsname", "vefs:", argv[0]);
-	return mounting_run(&b, argv[1]) < 0 ? CMD_FAILED : CMD_OK;
+	return mounting_run(&b, argv[1], NULL) < 0 ? CMD_FAILED : CMD_OK;
 }

@@ -9,6 +9,7 @@
 #include "fs/base/log.h"
 #include "templates/diff.h"
 #include "templates/usage.h"
+#include "tools/jsontext.h"
 #include "tools/tcmd.h"
 
 static const char *date(uint64_t t, char text[32])
@@ -115,8 +116,6 @@ TCMD_RUN(list)
 	static const int limits[] = { 0, 1 };
 	_cleanup_free_ struct catalog_version *v = NULL;
 	_cleanup_free_ struct usage *u = NULL;
-	struct why why = { "" };
-	struct catalog *c;
 	bool bytes = false;
 	const struct cmd_option options[] = {
 		{ "bytes", &bytes, NULL },
@@ -124,27 +123,25 @@ TCMD_RUN(list)
 	};
 	struct catalog_id asked = { "", "" };
 	size_t n = 0;
-	int operands = cmd_parse(self, common, options, argc, argv, limits), r;
+	int operands = cmd_parse(self, common, options, argc, argv, limits);
+	int status, r;
+	TCMD_WORK(w);
 
 	if (operands < 0)
 		return cmd_parse_status(common);
-	r = operands ? catalog_parse(argv[0], &asked, &why) : 0;
-	if (r < 0) {
-		cmd_fail(r, &why);
-		return CMD_USAGE;
-	}
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
-	r = catalog_list(c, &v, &n, &why);
+	status = operands ? tcmd_parse(argv[0], &asked) : CMD_OK;
+	if (status == CMD_OK)
+		status = tcmd_begin(&w, common, NULL);
+	if (status != CMD_OK)
+		return status;
+	r = catalog_list(w.c, &v, &n, &w.why);
 	if (r == 0)
-		r = check_asked(c, v, n, &asked, &why);
+		r = check_asked(w.c, v, n, &asked, &w.why);
 	u = calloc(n + 1, sizeof(*u));
 	if (r == 0)
-		r = u ? usage_count(c, v, n, u) : -ENOMEM;
-	catalog_free(c);
+		r = u ? usage_count(w.c, v, n, u) : -ENOMEM;
 	if (r < 0 || !u)
-		return cmd_fail(r, &why);
+		return cmd_fail(r, &w.why);
 	return cmd_flush(print_list(common, v, u, n, &asked, bytes));
 }
 
@@ -186,7 +183,7 @@ static json_t *show_json(struct tcmd_version *v)
 	json_object_del(j, "own");
 	json_object_del(j, "shared");
 	if (index_text(v->x, INDEX_SOURCE, &t, &len) == 0)
-		json_object_set_new(j, "source", tcmd_json_name(t, len));
+		json_object_set_new(j, "source", jsontext_new(t, len));
 	if (index_text(v->x, INDEX_CONFIG, &t, &len) == 0 && len) {
 		config = json_loadb(t, len, 0, NULL);
 		json_object_set_new(j, "config", config ? config : json_null());
@@ -197,24 +194,18 @@ static json_t *show_json(struct tcmd_version *v)
 TCMD_RUN(show)
 {
 	static const int limits[] = { 1, 1 };
-	struct tcmd_version v;
-	struct catalog *c;
 	int status;
+	TCMD_WORK(w);
 
 	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
 		return cmd_parse_status(common);
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
-	status = tcmd_open(c, argv[0], &v);
-	if (status == CMD_OK) {
-		if (common->json)
-			status = tcmd_print_json(show_json(&v));
-		else
-			print_version(&v);
-		tcmd_close(&v);
-	}
-	catalog_free(c);
+	status = tcmd_begin(&w, common, argv[0]);
+	if (status != CMD_OK)
+		return status;
+	if (common->json)
+		status = tcmd_print_json(show_json(&w.v));
+	else
+		print_version(&w.v);
 	return cmd_flush(status);
 }
 
@@ -226,6 +217,13 @@ struct walk {
 	json_t *all; /* or NULL */
 	struct strbuf stack, path;
 };
+
+static void walk_end(struct walk *w)
+{
+	json_decref(w->all);
+	strbuf_free(&w->stack);
+	strbuf_free(&w->path);
+}
 
 static void mode_text(uint32_t mode, char text[11])
 {
@@ -272,7 +270,7 @@ static int add_path(struct walk *w, uint64_t ino, const struct node *n)
 
 	mode_text(n->mode, mode);
 	j = json_pack("{s:o, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:i}", "path",
-		      tcmd_json_name(strbuf_get(&w->path), w->path.len), "mode",
+		      jsontext_new(strbuf_get(&w->path), w->path.len), "mode",
 		      mode, "ino", (json_int_t)ino, "nlink", (int)n->nlink,
 		      "uid", (json_int_t)n->uid, "gid", (json_int_t)n->gid,
 		      "size", (json_int_t)n->size, "mtime",
@@ -280,7 +278,7 @@ static int add_path(struct walk *w, uint64_t ino, const struct node *n)
 		      (int)n->mtime.tv_nsec);
 	if (j && S_ISLNK(n->mode))
 		json_object_set_new(j, "target",
-				    tcmd_json_name(n->target, n->target_len));
+				    jsontext_new(n->target, n->target_len));
 	return json_array_append_new(w->all, j) < 0 ? -ENOMEM : 0;
 }
 
@@ -360,41 +358,30 @@ static int walk_from(struct walk *w, const char *path)
 TCMD_RUN(tree)
 {
 	static const int limits[] = { 1, 2 };
-	struct walk w = { .details = false };
+	_cleanup_(walk_end) struct walk k = { .details = false };
 	const struct cmd_option options[] = {
-		{ "long", &w.details, NULL },
+		{ "long", &k.details, NULL },
 		{ NULL, NULL, NULL },
 	};
-	int n = cmd_parse(self, common, options, argc, argv, limits), status;
-	struct why why = { "" };
-	struct tcmd_version v;
-	struct catalog *c;
+	int n = cmd_parse(self, common, options, argc, argv, limits);
+	const char *path = n > 1 ? argv[1] : "/";
+	int status, r;
+	TCMD_WORK(w);
 
 	if (n < 0)
 		return cmd_parse_status(common);
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
-	status = tcmd_open(c, argv[0], &v);
-	if (status == CMD_OK) {
-		int r;
-
-		w.x = v.x;
-		w.all = common->json ? json_array() : NULL;
-		r = walk_from(&w, n > 1 ? argv[1] : "/");
-		if (r < 0)
-			status = cmd_fail(r, (why_sys(&why, r, "%s of %s",
-						      n > 1 ? argv[1] : "/",
-						      argv[0]),
-					      &why));
-		else if (w.all)
-			status = tcmd_print_json(TAKE_PTR(w.all));
-		json_decref(w.all);
-		tcmd_close(&v);
+	status = tcmd_begin(&w, common, argv[0]);
+	if (status != CMD_OK)
+		return status;
+	k.x = w.v.x;
+	k.all = common->json ? json_array() : NULL;
+	r = walk_from(&k, path);
+	if (r < 0) {
+		why_sys(&w.why, r, "%s of %s", path, argv[0]);
+		status = cmd_fail(r, &w.why);
+	} else if (k.all) {
+		status = tcmd_print_json(TAKE_PTR(k.all));
 	}
-	strbuf_free(&w.stack);
-	strbuf_free(&w.path);
-	catalog_free(c);
 	return cmd_flush(status);
 }
 
@@ -435,7 +422,7 @@ static int on_difference(void *ctx, const char *path, unsigned what,
 		return json_array_append_new(
 			       d->all,
 			       json_pack("{s:o, s:o}", "path",
-					 tcmd_json_name(path, strlen(path)),
+					 jsontext_new(path, strlen(path)),
 					 "what", names)) < 0
 			       ? -ENOMEM
 			       : 0;
@@ -449,30 +436,23 @@ TCMD_RUN(diff)
 {
 	static const int limits[] = { 2, 2 };
 	struct differences d = { .all = NULL };
-	struct tcmd_version a, b = { .dir = -1 };
-	struct why why = { "" };
-	struct catalog *c;
 	int status, r;
+	TCMD_WORK(w);
+	TCMD_VERSION(other);
 
 	if (cmd_parse(self, common, NULL, argc, argv, limits) < 0)
 		return cmd_parse_status(common);
-	c = cmd_open(common, false);
-	if (!c)
-		return CMD_FAILED;
-	status = tcmd_open(c, argv[0], &a);
+	status = tcmd_begin(&w, common, argv[0]);
 	if (status == CMD_OK)
-		status = tcmd_open(c, argv[1], &b);
-	if (status == CMD_OK) {
-		d.all = common->json ? json_array() : NULL;
-		r = diff_run(a.x, b.x, on_difference, &d);
-		if (r < 0)
-			status = cmd_fail(r, &why);
-		else if (d.all)
-			status = tcmd_print_json(TAKE_PTR(d.all));
-		json_decref(d.all);
-	}
-	tcmd_close(&b);
-	tcmd_close(&a);
-	catalog_free(c);
+		status = tcmd_open(w.c, argv[1], &other);
+	if (status != CMD_OK)
+		return status;
+	d.all = common->json ? json_array() : NULL;
+	r = diff_run(w.v.x, other.x, on_difference, &d);
+	if (r < 0)
+		status = cmd_fail(r, &w.why);
+	else if (d.all)
+		status = tcmd_print_json(TAKE_PTR(d.all));
+	json_decref(d.all);
 	return cmd_flush(status);
 }

@@ -30,11 +30,6 @@ void conf_free(struct conf *c)
 	free(c);
 }
 
-static void conf_freep(struct conf **c)
-{
-	conf_free(*c);
-}
-
 static int add_line(struct conf *c, const char *s, size_t len)
 {
 	char *line = strndup(s, len), **more;
@@ -210,7 +205,15 @@ int conf_write(const struct conf *c, int dir, const char *name)
 	return r < 0 ? r : smallfile_write(dir, name, strbuf_get(&b));
 }
 
-int conf_create(const struct conf *c, int dir, const char *name)
+int conf_put(const struct conf *c, int dir, const char *name)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+	int r = to_text(c, &b);
+
+	return r < 0 ? r : smallfile_put(dir, name, strbuf_get(&b));
+}
+
+int conf_create(const struct conf *c, int dir, const char *name, bool sync)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 	_cleanup_close_ int fd = -1;
@@ -227,7 +230,7 @@ int conf_create(const struct conf *c, int dir, const char *name)
 		return (int)n;
 	if ((size_t)n < b.len)
 		return -ENOSPC;
-	return fsync(fd) < 0 ? -errno : 0;
+	return sync && fsync(fd) < 0 ? -errno : 0;
 }
 
 bool conf_same(const struct conf *a, const struct conf *b)

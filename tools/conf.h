@@ -21,6 +21,12 @@ struct conf;
 struct conf *conf_new(void);
 void conf_free(struct conf *c);
 
+/* For _cleanup_(). */
+static inline void conf_freep(struct conf **c)
+{
+	conf_free(*c);
+}
+
 /*
  * Read the file `name` in `dir`. -ENOENT, -EUCLEAN: it is too large, no
  * regular file, or has a NUL in it, -ENOMEM, or -errno.
@@ -44,12 +50,14 @@ int conf_set(struct conf *c, const char *key, const char *value);
  * whole, whatever happens. One writer at a time.
  */
 int conf_write(const struct conf *c, int dir, const char *name);
+/* The same without a sync, for what another boot does not read. */
+int conf_put(const struct conf *c, int dir, const char *name);
 
 /*
- * Write it where no such file is yet, synced; its name is as safe as the
- * caller makes the directory. -EEXIST.
+ * Write it where no such file is yet, synced if that is asked for; its name is
+ * as safe as the caller makes the directory. -EEXIST.
  */
-int conf_create(const struct conf *c, int dir, const char *name);
+int conf_create(const struct conf *c, int dir, const char *name, bool sync);
 
 /* Do both have the same lines? */
 bool conf_same(const struct conf *a, const struct conf *b);

@@ -3,48 +3,37 @@
 
 #include <ctype.h>
 #include <fcntl.h>
-#include <linux/magic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <sys/xattr.h>
 #include <time.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/base/parse.h"
-#include "fs/base/rmtree.h"
 #include "quota/hostquota.h"
-#include "templates/index.h"
+#include "tools/containerpriv.h"
+#include "tools/ctname.h"
 
-/*
- * A container is made aside and gets its name by one rename; it is destroyed
- * by a rename to a name that no container has, then removed. Names that begin
- * with a dot are such leftovers.
- */
-#define FOLDER "containers"
 #define CONF CONTAINER_CONF
-#define DEPTH 4096u
 #define PAUSE_MS 20u
 #define ID_FIRST 101u
 #define ID_LAST (UINT32_MAX - 1)
 
-/* What is asked of vefs.conf here. */
-struct conf_key {
-	const char *name;
-	size_t at, size;
-};
-
-static const struct conf_key keys[] = {
+const struct containerpriv_key containerpriv_keys[CONTAINERPRIV_KEYS] = {
 	{ "OSTEMPLATE", offsetof(struct container, template),
 	  sizeof(((struct container *)0)->template) },
 	{ "VE_ROOT", offsetof(struct container, root),
 	  sizeof(((struct container *)0)->root) },
 	{ "ENFORCE", offsetof(struct container, enforce),
 	  sizeof(((struct container *)0)->enforce) },
+	{ "UIDBASE", offsetof(struct container, uidbase),
+	  sizeof(((struct container *)0)->uidbase) },
 };
 
 int container_check_id(const char *id, struct why *why)
@@ -71,24 +60,21 @@ int container_check_id(const char *id, struct why *why)
 	return 0;
 }
 
-static int open_folder(struct catalog *c, bool create, struct why *why)
+int containerpriv_folder(struct catalog *c, bool create, struct why *why)
 {
 	int store = catalog_dir(c), fd;
 
-	if (create && mkdirat(store, FOLDER, 0700) < 0 && errno != EEXIST)
-		return why_sys(why, -errno, FOLDER);
-	fd = fdio_openat(store, FOLDER, O_RDONLY | O_DIRECTORY, 0);
+	if (create && mkdirat(store, CONTAINERPRIV_FOLDER, 0700) < 0 &&
+	    errno != EEXIST)
+		return why_sys(why, -errno, CONTAINERPRIV_FOLDER);
+	fd = fdio_openat(store, CONTAINERPRIV_FOLDER, O_RDONLY | O_DIRECTORY,
+			 0);
 	if (fd < 0 && fd != -ENOENT)
-		why_sys(why, fd, FOLDER);
+		why_sys(why, fd, CONTAINERPRIV_FOLDER);
 	return fd;
 }
 
 /* vefs.conf. */
-
-static void conf_freep(struct conf **c)
-{
-	conf_free(*c);
-}
 
 static int read_conf(struct container *one, struct why *why)
 {
@@ -97,9 +83,11 @@ static int read_conf(struct container *one, struct why *why)
 
 	if (r < 0 && r != -ENOENT && r != -EUCLEAN)
 		return why_sys(why, r, "container %s: " CONF, one->id);
-	for (unsigned i = 0; c && i < ARRAY_SIZE(keys); i++)
-		conf_get(c, keys[i].name, (char *)one + keys[i].at,
-			 keys[i].size);
+	for (unsigned i = 0; c && i < CONTAINERPRIV_KEYS; i++) {
+		const struct containerpriv_key *k = &containerpriv_keys[i];
+
+		conf_get(c, k->name, (char *)one + k->at, k->size);
+	}
 	if (one->template[0] && one->root[0] == '/')
 		return 0;
 	one->template[0] = one->root[0] = '\0';
@@ -109,24 +97,8 @@ static int read_conf(struct container *one, struct why *why)
 		       one->id, one->id);
 }
 
-static int write_conf(const struct container *one, const struct conf *more)
-{
-	_cleanup_(conf_freep) struct conf *c = conf_new();
-	int r = c ? 0 : -ENOMEM;
-
-	for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(keys); i++) {
-		const char *value = (const char *)one + keys[i].at;
-
-		if (value[0])
-			r = conf_set(c, keys[i].name, value);
-	}
-	if (r == 0 && more)
-		r = conf_merge(c, more);
-	return r < 0 ? r : conf_create(c, one->dir, CONF);
-}
-
 /* Upper's and work's directory. */
-static int open_data(struct container *one, struct why *why)
+int containerpriv_data(struct container *one, struct why *why)
 {
 	int fd = fdio_openat(one->dir, CONTAINER_DATA, O_RDONLY | O_DIRECTORY,
 			     0);
@@ -140,180 +112,6 @@ static int open_data(struct container *one, struct why *why)
 		      : 0;
 }
 
-/* Making. */
-
-static int copy_xattrs(const struct node *n, int fd)
-{
-	char name[NODE_XATTR_NAME_MAX + 1];
-	struct node_xattr x;
-	size_t pos = 0;
-	int r;
-
-	while ((r = node_xattr_next(n, &pos, &x)) > 0) {
-		memcpy(name, x.name, x.name_len);
-		name[x.name_len] = '\0';
-		/* Marks of an overlay are no business of a root. */
-		if (strncmp(name, "trusted.overlay.", 16) == 0)
-			continue;
-		if (fsetxattr(fd, name, x.value, x.value_len, 0) < 0 &&
-		    errno != EOPNOTSUPP)
-			return -errno;
-	}
-	return r;
-}
-
-/* Upper's directory is the container's root: it looks like the template's. */
-static int make_upper(int dir, int version)
-{
-	_cleanup_close_ int fd = -1;
-	struct index *x = NULL;
-	struct timespec times[2];
-	struct node n = { 0 };
-	int r = index_open(version, 0, &x);
-
-	if (r == 0)
-		r = index_node(x, NODE_ROOT, &n);
-	if (r == 0 && mkdirat(dir, "upper", 0700) < 0)
-		r = -errno;
-	if (r == 0)
-		r = fd = fdio_openat(dir, "upper", O_RDONLY | O_DIRECTORY, 0);
-	if (r >= 0)
-		r = copy_xattrs(&n, fd);
-	if (r == 0) {
-		times[0] = n.atime;
-		times[1] = n.mtime;
-		if (fchown(fd, n.uid, n.gid) < 0 ||
-		    fchmod(fd, n.mode & 07777) < 0 || futimens(fd, times) < 0)
-			r = -errno;
-	}
-	index_free(x);
-	return r < 0 ? r : 0;
-}
-
-/* Where upper and work come. */
-static int make_data(struct container *one, enum container_enforce enforce,
-		     struct why *why)
-{
-	char said[512] = "";
-	int r = -EOPNOTSUPP;
-
-	if (enforce != CONTAINER_DAEMON)
-		r = hostquota_mkdir(one->dir, CONTAINER_DATA, said,
-				    sizeof(said));
-	if (r == -EOPNOTSUPP && enforce == CONTAINER_HOST)
-		return why_set(why, r,
-			       "--enforce host: the filesystem of the store "
-			       "cannot keep a container's limit: %s; with "
-			       "--enforce daemon vefs keeps it itself",
-			       said);
-	if (r < 0 && r != -EOPNOTSUPP)
-		return why_set(why, r, "container %s: " CONTAINER_DATA ": %s",
-			       one->id, said);
-	if (enforce != CONTAINER_DAEMON)
-		snprintf(one->enforce, sizeof(one->enforce), "%s",
-			 r == 0 ? "host" : "daemon");
-	return open_data(one, why);
-}
-
-static int fill(struct catalog *c, struct container *one,
-		const struct container_plan *plan, struct why *why)
-{
-	_cleanup_close_ int still = -1, version = -1;
-	struct catalog_version v;
-	struct catalog_id id;
-	int r = catalog_parse(plan->template, &id, why);
-
-	if (r < 0)
-		return r;
-	/* Until vefs.conf names it nobody knows that it is needed. */
-	r = still = catalog_lock(c, false, why);
-	if (r >= 0)
-		r = catalog_find(c, &id, &v, why);
-	if (r == 0)
-		r = version = catalog_hold(c, &v.id, why);
-	if (r < 0)
-		return r;
-	snprintf(one->template, sizeof(one->template), "%s:%s", v.id.name,
-		 v.id.version);
-	r = make_data(one, plan->enforce, why);
-	if (r < 0)
-		return r;
-	r = make_upper(one->data, version);
-	if (r == 0 && mkdirat(one->data, "work", 0700) < 0)
-		r = -errno;
-	if (r == 0)
-		r = write_conf(one, plan->conf);
-	return r < 0 ? why_sys(why, r, "making container %s", one->id) : 0;
-}
-
-static int name_root(struct container *one, const char *store, const char *root,
-		     struct why *why)
-{
-	char absolute[PATH_MAX];
-	int n;
-
-	if (!realpath(store, absolute))
-		return why_sys(why, -errno, "%s", store);
-	n = root ? snprintf(one->root, sizeof(one->root), "%s", root)
-		 : snprintf(one->root, sizeof(one->root), "%.3900s/root/%s",
-			    absolute, one->id);
-	if (one->root[0] != '/' || n >= (int)sizeof(one->root) ||
-	    strchr(one->root, '\n'))
-		return why_set(why, -EINVAL,
-			       "%s: the mount point must be an absolute path "
-			       "without a newline",
-			       one->root);
-	return 0;
-}
-
-/* All of a directory in the folder, and what the host keeps for it. */
-static int remove_folder(int folder, const char *name)
-{
-	_cleanup_close_ int fd =
-		fdio_openat(folder, name, O_RDONLY | O_DIRECTORY, 0);
-	int r = fd < 0 ? 0 : hostquota_release(fd, CONTAINER_DATA);
-
-	return r < 0 ? r : rmtree_at(folder, name, DEPTH);
-}
-
-int container_create(struct catalog *c, const char *store,
-		     const struct container_plan *plan, struct why *why)
-{
-	const char *id = plan->id;
-	_cleanup_close_ int folder = -1;
-	struct container one = CONTAINER_NONE;
-	char tmp[32];
-	int r = container_check_id(id, why);
-
-	if (r == 0)
-		r = folder = open_folder(c, true, why);
-	if (r < 0)
-		return r;
-	if (fdio_exists(folder, id) > 0)
-		return why_set(why, -EEXIST, "container %s exists already", id);
-	snprintf(one.id, sizeof(one.id), "%s", id);
-	r = name_root(&one, store, plan->root, why);
-	if (r < 0)
-		return r;
-	snprintf(tmp, sizeof(tmp), ".new-%d", getpid());
-	remove_folder(folder, tmp);
-	if (mkdirat(folder, tmp, 0700) < 0)
-		return why_sys(why, -errno, FOLDER "/%s", tmp);
-	r = one.dir = fdio_openat(folder, tmp, O_RDONLY | O_DIRECTORY, 0);
-	if (r >= 0)
-		r = fill(c, &one, plan, why);
-	if (r == 0 && renameat2(folder, tmp, folder, id, RENAME_NOREPLACE) < 0)
-		r = errno == EEXIST ? why_set(why, -EEXIST,
-					      "container %s exists already", id)
-				    : why_sys(why, -errno, "container %s", id);
-	if (r < 0)
-		remove_folder(folder, tmp);
-	else
-		fsync(folder);
-	container_close(&one);
-	return r;
-}
-
 /* Using. */
 
 int container_open(struct catalog *c, const char *id, bool lock,
@@ -325,10 +123,13 @@ int container_open(struct catalog *c, const char *id, bool lock,
 	*out = CONTAINER_NONE;
 	snprintf(out->id, sizeof(out->id), "%s", id);
 	if (r == 0)
-		r = folder = open_folder(c, false, why);
+		r = folder = containerpriv_folder(c, false, why);
 	if (r >= 0)
 		r = out->dir =
 			fdio_openat(folder, id, O_RDONLY | O_DIRECTORY, 0);
+	if (r == -ENOENT && ctname_find(catalog_dir(c), id, out->id) == 0)
+		r = out->dir =
+			fdio_openat(folder, out->id, O_RDONLY | O_DIRECTORY, 0);
 	if (r == -ENOENT)
 		return why_set(why, r,
 			       "there is no container %s: 'vefs list' shows "
@@ -344,7 +145,7 @@ int container_open(struct catalog *c, const char *id, bool lock,
 				       "command works on it",
 				       id);
 	}
-	r = open_data(out, why);
+	r = containerpriv_data(out, why);
 	return r < 0 ? r : read_conf(out, why);
 }
 
@@ -377,7 +178,8 @@ static bool is_in_mountinfo(const char *id, const struct statx *sx)
 		const char *source = type ? strchr(type + 3, ' ') : NULL;
 		unsigned major, minor;
 
-		if (!source || strncmp(source, want, strlen(want)) != 0)
+		if (!source || strncmp(type + 3, "fuse", 4) != 0 ||
+		    strncmp(source, want, strlen(want)) != 0)
 			continue;
 		found = !sx ||
 			(sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
@@ -390,7 +192,6 @@ static bool is_in_mountinfo(const char *id, const struct statx *sx)
 
 bool container_is_mounted(const struct container *c)
 {
-	struct statfs fs;
 	struct statx sx;
 
 	if (!c->root[0])
@@ -400,37 +201,77 @@ bool container_is_mounted(const struct container *c)
 		  &sx) < 0)
 		return errno == ENOTCONN && is_in_mountinfo(c->id, NULL);
 	return (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) &&
-	       (statfs(c->root, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC) &&
 	       is_in_mountinfo(c->id, &sx);
+}
+
+/* Told of each that closes `work`: a descriptor; -1 where that cannot be. */
+static int watch_closing(int work)
+{
+	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", work);
+	if (fd < 0 || inotify_add_watch(fd, path, IN_CLOSE) < 0)
+		return -1;
+	return TAKE_FD(fd);
+}
+
+/* Until somebody closes it, or for a moment. */
+static void wait_for_close(int closing, uint64_t left)
+{
+	/* The kernel tells just before the lock goes. */
+	const struct timespec soon = { .tv_nsec = 100 * (long)CLOCK_US };
+	int ms = left < PAUSE_MS * CLOCK_MS ? (int)(left / CLOCK_MS) + 1
+					    : (int)PAUSE_MS;
+	struct pollfd p = { .fd = closing, .events = POLLIN };
+	char events[1024];
+
+	if (poll(&p, 1, ms) > 0 && read(closing, events, sizeof(events)) > 0)
+		nanosleep(&soon, NULL);
+}
+
+/* Who serves a mount holds it for as long as he lives. */
+static int lock_until(int work, uint64_t until)
+{
+	_cleanup_close_ int closing = -1;
+	bool watched = false;
+
+	while (flock(work, LOCK_EX | LOCK_NB) < 0) {
+		uint64_t now = clock_now();
+
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (now >= until)
+			return -EBUSY;
+		/* Watched, it is tried once more: it may be free by now. */
+		if (watched)
+			wait_for_close(closing, until - now);
+		else
+			closing = watch_closing(work);
+		watched = true;
+	}
+	return 0;
 }
 
 int container_idle(const struct container *c, unsigned ms, int *fd,
 		   struct why *why)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000 * 1000 };
 	_cleanup_close_ int work =
 		fdio_openat(c->data, "work", O_RDONLY | O_DIRECTORY, 0);
+	int r;
 
 	*fd = -1;
 	if (work == -ENOENT)
 		return 0;
-	if (work < 0)
-		return why_sys(why, work, "container %s: work", c->id);
-	/* Who serves a mount holds this lock for as long as he lives. */
-	for (unsigned waited = 0; flock(work, LOCK_EX | LOCK_NB) < 0;
-	     waited += PAUSE_MS) {
-		if (errno != EWOULDBLOCK)
-			return why_sys(why, -errno, "container %s: work",
-				       c->id);
-		if (waited >= ms)
-			return why_set(why, -EBUSY,
-				       "container %s is in use: it is mounted "
-				       "elsewhere, something else hides its "
-				       "mount (see findmnt), or a process "
-				       "still works in it",
-				       c->id);
-		nanosleep(&pause, NULL);
-	}
+	r = work < 0 ? work : lock_until(work, clock_now() + ms * CLOCK_MS);
+	if (r == -EBUSY)
+		return why_set(why, r,
+			       "container %s is in use: it is mounted "
+			       "elsewhere, something else hides its mount (see "
+			       "findmnt), or a process still works in it",
+			       c->id);
+	if (r < 0)
+		return why_sys(why, r, "container %s: work", c->id);
 	*fd = TAKE_FD(work);
 	return 0;
 }
@@ -475,27 +316,6 @@ int container_free_host(const struct container *c, struct why *why)
 		       said[0] ? said : strerror(-r));
 }
 
-int container_destroy(struct catalog *c, struct container *one, struct why *why)
-{
-	_cleanup_close_ int folder = open_folder(c, false, why);
-	char tmp[32];
-	int r = folder;
-
-	snprintf(tmp, sizeof(tmp), ".gone-%d", getpid());
-	if (r >= 0)
-		r = remove_folder(folder, tmp);
-	if (r == 0 && renameat(folder, one->id, folder, tmp) < 0)
-		r = -errno;
-	if (r == 0)
-		r = remove_folder(folder, tmp);
-	if (r < 0)
-		return why_sys(why, r, "destroying container %s", one->id);
-	/* Its mount point, where nothing else is in it. */
-	if (one->root[0])
-		rmdir(one->root);
-	return 0;
-}
-
 static int by_id(const struct dirent **a, const struct dirent **b)
 {
 	return strverscmp((*a)->d_name, (*b)->d_name);
@@ -525,11 +345,14 @@ int container_each(struct catalog *c,
 		   struct why *why)
 {
 	struct dirent **names = NULL;
-	int n = scandirat(catalog_dir(c), FOLDER, &names, is_id, by_id);
+	int n = scandirat(catalog_dir(c), CONTAINERPRIV_FOLDER, &names, is_id,
+			  by_id);
 	int r = 0;
 
 	if (n < 0)
-		return errno == ENOENT ? 0 : why_sys(why, -errno, FOLDER);
+		return errno == ENOENT
+			       ? 0
+			       : why_sys(why, -errno, CONTAINERPRIV_FOLDER);
 	for (int i = 0; i < n; i++) {
 		struct container one = CONTAINER_NONE;
 

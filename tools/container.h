@@ -32,8 +32,9 @@ struct container {
 	char id[CONTAINER_ID_MAX + 1];
 	char template[CONTAINER_SPEC_MAX]; /* NAME:VERSION */
 	char root[PATH_MAX];		   /* where it is mounted */
-	char enforce[8]; /* who keeps its limit on space: "host" or any */
-	bool has_data;	 /* data is not dir */
+	char enforce[8];  /* who keeps its limit on space: "host" or any */
+	char uidbase[12]; /* where its ids begin on the host, or "" */
+	bool has_data;	  /* data is not dir */
 };
 
 #define CONTAINER_NONE ((struct container){ .dir = -1, .data = -1, .lock = -1 })
@@ -49,13 +50,22 @@ struct container_plan {
 	const char *id;
 	const char *template;	 /* NAME or NAME:VERSION */
 	const char *root;	 /* NULL: root/ID in the store */
+	const char *name;	 /* a second one (ctname.h), or NULL */
 	const struct conf *conf; /* more lines of vefs.conf, or NULL */
+	bool passing;		 /* not to outlive us: nothing is synced */
+	bool userns;		 /* take ids of the host for it (idrange.h) */
 	enum container_enforce {
 		CONTAINER_DAEMON,
 		CONTAINER_HOST,
 		CONTAINER_AUTO, /* the host where it can, else the daemon */
 	} enforce;		/* who keeps the limit on space */
 };
+
+/*
+ * Lock what containers and their names are called: shared, none is taken away;
+ * alone, none comes either. Waits. A descriptor to be closed, or -errno.
+ */
+int container_lock_ids(struct catalog *c, bool shared, struct why *why);
 
 /*
  * Make one, in the store at `store`. However large the template is, this
@@ -66,7 +76,7 @@ int container_create(struct catalog *c, const char *store,
 		     const struct container_plan *plan, struct why *why);
 
 /*
- * Open it; with `lock` for a change: -EBUSY when another command has it.
+ * Open it, by its id or its name; with `lock` for a change: -EBUSY when another command has it.
  * -ENOENT: there is none. -EUCLEAN: vefs.conf is damaged; it is open, with
  * empty `template` and `root`. container_close() in every case.
  */

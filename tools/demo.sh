@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# demo.sh - a container root from a Debian template, shown working.
+# demo.sh - a container root from a Debian template, shown working; then a
+# container that runs on it.
 #
 # Makes the template once, with mmdebstrap, and keeps it in
 # ${VEFS_ROOT:-/var/lib/vefs}/demo; where no package archive is reached a
@@ -14,6 +15,7 @@ VEFS_BIN=${VEFS_BIN:-$top/build/bin}
 store=${VEFS_ROOT:-/var/lib/vefs}/demo
 big_mib=64
 run=
+vefs=$VEFS_BIN/vefs
 
 say()
 {
@@ -48,6 +50,10 @@ cleanup()
 	cd /
 	rm -rf --one-file-system "$store/new"
 	[ -n "$run" ] || exit "$status"
+	if [ -d "$run/store" ]; then
+		"$vefs" --root "$run/store" --quiet stop --all --fast ||
+			status=1
+	fi
 	if mountpoint -q "$run/root" && ! umount "$run/root"; then
 		umount -l "$run/root"
 	fi
@@ -104,7 +110,7 @@ template_make()
 [ "$(id -u)" -eq 0 ] || die "mounting needs root: sudo make demo"
 [ -x "$VEFS_BIN/mount.vefs" ] ||
 	die "$VEFS_BIN/mount.vefs is not there: make, or set VEFS_BIN"
-[ -c /dev/fuse ] || modprobe -q fuse ||
+[ -c /dev/fuse ] || modprobe -q fuse 2>/dev/null ||
 	die "there is no /dev/fuse: a kernel with FUSE is needed"
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -167,5 +173,47 @@ show "$VEFS_BIN/mount.vefs" \
 	-o "lowerdir=$lower,upperdir=$run/upper,workdir=$run/work" "$root"
 inside 'cat /root/hello; stat -c "%a %s %n" /srv2/big.bin'
 show umount "$root"
+
+# What a container needs of the machine, and does not find.
+lacking()
+{
+	grep -qsw memory /sys/fs/cgroup/cgroup.controllers ||
+		grep -q '^memory' /proc/cgroups ||
+		echo "memory controller among its control groups"
+	# none is given in a chroot, whatever the limit
+	unshare --user true 2>/dev/null ||
+		echo "user namespace to be had"
+}
+
+# vefs COMMAND..., shown as it would be typed
+show_vefs()
+{
+	printf '   $ vefs %s\n' "$*"
+	"$vefs" "$@" 2>&1 | sed 's/^/   /'
+}
+
+say "7. The same root as a template, and a container that runs on it"
+if [ -n "$(lacking)" ]; then
+	echo "   Not on this machine: there is no $(lacking | head -n 1)."
+else
+	export VEFS_ROOT=$run/store
+	mkdir "$VEFS_ROOT"
+	show_vefs --quiet template import "$kind" "$lower"
+	show_vefs run "$kind" --ram 64M -- /bin/sh -c \
+		'echo "process $$, on $(hostname), as $(id -un)"'
+	show_vefs create 101 --template "$kind" --name demo --ram 128M \
+		--numproc 100 --diskspace 1G --cpulimit 50 --net none \
+		--init '/bin/sh -c "trap exit TERM; while :; do sleep 1; done"'
+	show_vefs start demo
+	show_vefs exec demo 'grep MemTotal /proc/meminfo; df -h / | tail -n 1'
+	show_vefs list -o ctid,status,numproc,numproc.l,physpages,physpages.l
+	show_vefs set demo --ram 256M --numproc 200
+	show_vefs list -o ctid,status,numproc,numproc.l,physpages,physpages.l
+	show_vefs exec demo \
+		'mknod /root/disk b 8 0 || echo "no device nodes in here"'
+	show_vefs stop demo
+	show_vefs destroy demo
+	unset VEFS_ROOT
+fi
 
 say "Done. The template stays in $lower; the rest is removed."

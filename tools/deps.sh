@@ -4,7 +4,8 @@
 # deps.sh - bring a Debian 12 or 13 machine to where `make` works.
 #
 #	tools/deps.sh			everything: build, test, bench, lint
-#	tools/deps.sh GROUP...		only those groups of packages
+#	tools/deps.sh GROUP...		only those groups of packages; besides:
+#					peers, to be measured beside
 #	tools/deps.sh check [GROUP...]	install nothing; 0 when all is there
 #	tools/deps.sh mirror		print "URI KEYRING" of the Debian archive
 #					that apt is set up to use, if any
@@ -23,6 +24,8 @@ libarchive-dev
 libcap-dev
 libjansson-dev
 liblmdb-dev
+libmnl-dev
+libseccomp-dev
 libxxhash-dev
 meson
 nettle-dev
@@ -42,6 +45,8 @@ debian-archive-keyring
 e2fsprogs
 fuse3
 git
+iproute2
+iputils-ping
 libarchive-tools
 libcap2-bin
 mmdebstrap
@@ -55,10 +60,20 @@ xz-utils
 zstd
 '
 PKG_bench='
+fio
 fuse-overlayfs
 gawk
 git
+gnuplot-nox
+jq
+sqlite3
 xz-utils
+'
+PKG_peers='
+crun
+lxc
+lxcfs
+podman
 '
 PKG_lint='
 clang
@@ -89,7 +104,9 @@ packages_of() {
 		test) echo "$PKG_test" ;;
 		bench) echo "$PKG_bench" ;;
 		lint) echo "$PKG_lint" ;;
-		*) die "no group '$group'; there are build, test, bench, lint" ;;
+		peers) echo "$PKG_peers" ;;
+		*) die "no group '$group'; there are build, test, bench, lint, \
+peers" ;;
 		esac
 	done | sed '/^$/d' | sort -u
 }

@@ -13,6 +13,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/base/parse.h"
+#include "fs/base/smallfile.h"
 #include "templates/index.h"
 
 #define FILE_MAX (16u << 20)
@@ -154,31 +155,12 @@ int idname_find(const struct idname *n, const char *name, uint32_t *id)
 
 /* ---- where it is ---------------------------------------------------------- */
 
-/* Read what an O_PATH descriptor names: a regular file, and nothing else. */
 static int read_file(int path, struct idname **out)
 {
-	_cleanup_free_ char *text = NULL;
-	_cleanup_close_ int fd = -1;
-	struct stat st;
-	ssize_t n;
-	int r = fdio_stat(path, &st);
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	int r = smallfile_add(path, FILE_MAX, &text);
 
-	if (r < 0)
-		return r;
-	if (S_ISLNK(st.st_mode))
-		return -ELOOP;
-	if (!S_ISREG(st.st_mode))
-		return -EUCLEAN;
-	if (st.st_size > FILE_MAX)
-		return -EFBIG;
-	fd = fdio_reopen(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return fd;
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return -ENOMEM;
-	n = fdio_pread_full(fd, text, (size_t)st.st_size, 0);
-	return n < 0 ? (int)n : idname_parse(text, (size_t)n, out);
+	return r < 0 ? r : idname_parse(strbuf_get(&text), text.len, out);
 }
 
 /* A ".." on the way fails while something is renamed anywhere: again, then. */

@@ -31,7 +31,21 @@ void mounting_option(struct strbuf *b, const char *key, const char *value,
 	}
 }
 
-int mounting_run(const struct strbuf *options, const char *target)
+static int begin(const char *path, char *const argv[],
+		 const struct mounting_birth *birth, pid_t *pid)
+{
+	if (!birth)
+		return -posix_spawn(pid, path, NULL, NULL, argv, environ);
+	*pid = birth->fork(birth->ctx);
+	if (*pid != 0)
+		return *pid < 0 ? *pid : 0;
+	execv(path, argv);
+	log_error("%s: %s", path, strerror(errno));
+	_exit(127);
+}
+
+int mounting_run(const struct strbuf *options, const char *target,
+		 const struct mounting_birth *birth)
 {
 	char path[PATH_MAX] = HELPER;
 	char *const argv[] = { (char *)(uintptr_t)HELPER,
@@ -44,7 +58,7 @@ int mounting_run(const struct strbuf *options, const char *target)
 	if (r == 0)
 		r = beside_find(HELPER, path);
 	if (r == 0)
-		r = -posix_spawn(&pid, path, NULL, NULL, argv, environ);
+		r = begin(path, argv, birth, &pid);
 	if (r < 0) {
 		log_error("%s: %s", path, strerror(-r));
 		return r;

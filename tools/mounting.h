@@ -5,6 +5,8 @@
 /*
  * mounting - having mount.vefs mount something.
  */
+#include <sys/types.h>
+
 #include "fs/base/strbuf.h"
 
 /*
@@ -14,10 +16,18 @@
 void mounting_option(struct strbuf *b, const char *key, const char *value,
 		     const char *rest);
 
+/* How its process is made: as fork() does, or -errno. */
+struct mounting_birth {
+	pid_t (*fork)(void *ctx);
+	void *ctx;
+};
+
 /*
  * Run the mount.vefs beside this program, else that of the system, with these
- * options. It has told what went wrong; or we have: -errno.
+ * options. It has told what went wrong; or we have: -errno. `birth` may be
+ * NULL.
  */
-int mounting_run(const struct strbuf *options, const char *target);
+int mounting_run(const struct strbuf *options, const char *target,
+		 const struct mounting_birth *birth);
 
 #endif

@@ -15,11 +15,6 @@
 
 static const enum limit_resource resources[] = { LIMIT_SPACE, LIMIT_INODES };
 
-static void conf_freep(struct conf **c)
-{
-	conf_free(*c);
-}
-
 /* ---- vefs.conf -------------------------------------------------------------- */
 
 static int put_grace(struct conf *conf, const uint64_t grace[LIMIT_RESOURCES])
@@ -151,7 +146,7 @@ int qchange_apply(struct qcmd *q, const struct qchange *ch,
 		conf = conf_new();
 		r = conf ? conf_merge(conf, old) : -ENOMEM;
 	}
-	if (r == 0)
+	if (r == 0 && !ch->keep_conf)
 		r = edit(conf, ch, before);
 	if (r == 0 && !conf_same(conf, old))
 		r = conf_write(conf, q->one.dir, CONTAINER_CONF);

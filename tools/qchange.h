@@ -19,6 +19,7 @@ struct qchange {
 	bool has_enforce[LEDGER_KINDS];
 	bool enforce; /* those */
 	const char *ugidlimit, *diskquota, *window;
+	bool keep_conf; /* vefs.conf is somebody else's business */
 };
 
 /*

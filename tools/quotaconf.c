@@ -196,6 +196,15 @@ int quotaconf_apply(const struct quotaconf *c, struct quotaask *q)
 	return apply_limits(c, l);
 }
 
+static bool says_nothing(const struct quotaconf *c)
+{
+	bool limits = false;
+
+	for (int i = 0; i < LIMIT_RESOURCES; i++)
+		limits |= c->has_limits[i];
+	return !limits && !c->has_grace && !c->has_level2;
+}
+
 int quotaconf_before_mount(const struct container *one, struct quotaconf *out,
 			   struct why *why)
 {
@@ -205,7 +214,8 @@ int quotaconf_before_mount(const struct container *one, struct quotaconf *out,
 
 	if (r < 0)
 		return r;
-	if (out->off) {
+	/* The daemon makes one that has nothing in it. */
+	if (out->off || says_nothing(out)) {
 		r = fdio_exists(one->dir, QUOTAASK_FILE);
 		if (r <= 0)
 			return r;

@@ -119,7 +119,7 @@ int quotastate_read(struct quotaask *q, struct quotastate *out, struct why *why)
 {
 	int r;
 
-	*out = (struct quotastate){ .of = { { NULL } } };
+	*out = (struct quotastate){ .enforce = { false } };
 	r = quotaask_run(q, "get", take, out, why);
 	for (int k = 0; k < LEDGER_KINDS; k++)
 		if (out->of[k].n > 1)
@@ -132,7 +132,7 @@ void quotastate_free(struct quotastate *s)
 {
 	for (int k = 0; k < LEDGER_KINDS; k++)
 		free(s->of[k].recs);
-	*s = (struct quotastate){ .of = { { NULL } } };
+	*s = (struct quotastate){ .enforce = { false } };
 }
 
 struct limit_rec quotastate_get(const struct quotastate *s,

@@ -5,6 +5,7 @@
 /* tcmd - what the commands on templates share. */
 #include <jansson.h>
 
+#include "fs/base/cleanup.h"
 #include "templates/index.h"
 #include "tools/cmd.h"
 
@@ -31,13 +32,35 @@ struct tcmd_version {
 	int dir; /* held */
 };
 
+#define TCMD_VERSION(name)                                                     \
+	_cleanup_(tcmd_close) struct tcmd_version name = { .dir = -1 }
+
 /* Find, hold and open what `spec` names; CMD_OK, or told and another code. */
 int tcmd_open(struct catalog *c, const char *spec, struct tcmd_version *out);
 void tcmd_close(struct tcmd_version *v);
 
+/* The catalog, for a command that works on it, and a version. */
+struct tcmd_work {
+	struct catalog *c;
+	struct tcmd_version v;
+	struct why why;
+};
+
+#define TCMD_WORK(name)                                                        \
+	_cleanup_(tcmd_end) struct tcmd_work name = { .v = { .dir = -1 } }
+
+/*
+ * Open the store and, unless it is NULL, the version `spec` names. An exit
+ * code; what is wrong has been told.
+ */
+int tcmd_begin(struct tcmd_work *w, const struct cmd_common *common,
+	       const char *spec);
+void tcmd_end(struct tcmd_work *w);
+
+/* An operand, or CMD_USAGE, told. */
+int tcmd_parse(const char *spec, struct catalog_id *id);
+
 /* Print a value and a newline, and let it go. */
 int tcmd_print_json(json_t *j);
-/* Of a name with any bytes: what is not UTF-8 as U+FFFD. */
-json_t *tcmd_json_name(const char *s, size_t len);
 
 #endif

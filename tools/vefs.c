@@ -6,23 +6,31 @@
  * Exit status: 0 done, 1 failed, 2 wrong usage, 9 somebody else works on the
  * container.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
 #include "fs/base/log.h"
-#include "tools/cmd.h"
+#include "tools/cmd_ct.h"
 
 #ifndef VEFS_VERSION
 #define VEFS_VERSION "unknown"
 #endif
 
 #define ROOT "/var/lib/vefs"
+#define LIST_COMMANDS "--list-commands"
+#define LIST_OPTIONS "--list-options"
 
-static const struct cmd *const commands[] = {
-	&cmd_template, &cmd_create, &cmd_mount, &cmd_umount,
-	&cmd_destroy,  &cmd_list,   &cmd_quota,
+static const struct cmd *const commands[] = { &cmd_template,	  &cmd_create,
+					      &cmd_mount,	  &cmd_umount,
+					      &cmd_destroy,	  &cmd_quota,
+#define RECORD(c) &cmd_##c,
+					      CMD_CT_LIST(RECORD)
+#undef RECORD
 };
 
 static void show_help(FILE *to)
@@ -30,7 +38,7 @@ static void show_help(FILE *to)
 	fprintf(to, "usage: vefs [--root DIR] [--json] [--quiet] COMMAND ...\n"
 		    "\n"
 		    "Commands:\n");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(to, "  %-12s %s\n", commands[i]->name,
 			commands[i]->brief);
 	fprintf(to, "\n"
@@ -92,16 +100,38 @@ static const struct cmd_option *find_option(const struct cmd_option *o,
 	return NULL;
 }
 
+/* The value of an option: into its place, or to the words. */
+static int give_value(const struct cmd_option *o, struct cmd_common *common,
+		      const char *value)
+{
+	struct cmd_words *w = &common->words;
+	struct cmd_word *more;
+
+	if (o->value) {
+		*o->value = value;
+		return 0;
+	}
+	more = reallocarray(w->of, w->n + 1, sizeof(*more));
+	if (!more) {
+		log_error("no memory");
+		return -1;
+	}
+	w->of = more;
+	w->of[w->n++] = (struct cmd_word){ o->name, value };
+	return 0;
+}
+
 /* One "--..." at argv[i]; how many words it took, or -1. */
-static int take_option(const struct cmd *self, const struct cmd_option *own,
-		       const struct cmd_option *common, char **argv)
+static int take_option(const struct cmd *self, struct cmd_common *common,
+		       const struct cmd_option *own,
+		       const struct cmd_option *shared, char **argv)
 {
 	const char *name = argv[0] + 2, *equal = strchr(name, '=');
 	size_t len = equal ? (size_t)(equal - name) : strlen(name);
 	const struct cmd_option *o = find_option(own, name, len);
 
 	if (!o)
-		o = find_option(common, name, len);
+		o = find_option(shared, name, len);
 	if (!o)
 		return bad_option(self, "no such option", argv[0]);
 	if (o->set) {
@@ -114,20 +144,52 @@ static int take_option(const struct cmd *self, const struct cmd_option *own,
 	}
 	if (!equal && !argv[1])
 		return bad_option(self, "its value is missing", argv[0]);
-	*o->value = equal ? equal + 1 : argv[1];
+	if (give_value(o, common, equal ? equal + 1 : argv[1]) < 0)
+		return -1;
 	return equal ? 1 : 2;
 }
 
-/* "-n", where the command has an option of that one letter. */
-static bool take_letter(const struct cmd_option *own, const char *arg)
+/* "-a", "-an", "-o VALUE", "-oVALUE"; how many words it took, or -1. */
+static int take_letters(const struct cmd *self, struct cmd_common *common,
+			const struct cmd_option *own, char **argv)
 {
-	const struct cmd_option *o = NULL;
+	for (const char *p = argv[0] + 1; *p; p++) {
+		const struct cmd_option *o = find_option(own, p, 1);
 
-	if (arg[0] == '-' && arg[1] && !arg[2])
-		o = find_option(own, arg + 1, 1);
-	if (!o || !o->set)
+		if (!o)
+			return bad_option(self, "no such option", argv[0]);
+		if (o->set) {
+			*o->set = true;
+			continue;
+		}
+		if (p[1])
+			return give_value(o, common, p + 1) < 0 ? -1 : 1;
+		if (!argv[1])
+			return bad_option(self, "its value is missing",
+					  argv[0]);
+		return give_value(o, common, argv[1]) < 0 ? -1 : 2;
+	}
+	return 1;
+}
+
+/* For vefs.bash-completion: what may stand here, a line each; "=" behind an
+ * option that takes a value. */
+static bool list_words(const struct cmd *self, const struct cmd_option *own,
+		       const struct cmd_option *shared, const char *arg)
+{
+	const struct cmd_option *const of[] = { own, shared };
+
+	if (strcmp(arg, LIST_COMMANDS) == 0) {
+		for (const struct cmd *c = self->children; c && c->name; c++)
+			puts(c->name);
+		return true;
+	}
+	if (strcmp(arg, LIST_OPTIONS) != 0)
 		return false;
-	*o->set = true;
+	for (unsigned i = 0; i < 2; i++)
+		for (const struct cmd_option *o = of[i]; o && o->name; o++)
+			printf("%s%s%s\n", o->name[1] ? "--" : "-", o->name,
+			       o->set ? "" : "=");
 	return true;
 }
 
@@ -142,16 +204,22 @@ int cmd_parse(const struct cmd *self, struct cmd_common *common,
 	common_options(common, shared);
 	for (int i = 1; i < argc; i += took) {
 		took = 1;
+		if (limits[1] == CMD_REST && n > 0)
+			words = false;
+		if (words && list_words(self, own, shared, argv[i])) {
+			common->help = true;
+			return -1;
+		}
 		if (words && !strcmp(argv[i], "--")) {
 			words = false;
 		} else if (words && !strncmp(argv[i], "--", 2)) {
-			took = take_option(self, own, shared, argv + i);
+			took = take_option(self, common, own, shared, argv + i);
 			if (took < 0)
 				return -1;
-		} else if (words && take_letter(own, argv[i])) {
-			continue;
 		} else if (words && argv[i][0] == '-' && argv[i][1]) {
-			return bad_option(self, "no such option", argv[i]);
+			took = take_letters(self, common, own, argv + i);
+			if (took < 0)
+				return -1;
 		} else {
 			argv[n++] = argv[i];
 		}
@@ -264,9 +332,20 @@ static int take_common(struct cmd_common *common, int argc, char **argv,
 			*status = cmd_flush(CMD_OK);
 			return -1;
 		}
+		if (!strcmp(argv[i], LIST_COMMANDS)) {
+			for (size_t k = 0; k < ARRAY_SIZE(commands); k++)
+				puts(commands[k]->name);
+			*status = cmd_flush(CMD_OK);
+			return -1;
+		}
+		if (list_words(&none, NULL, shared, argv[i])) {
+			*status = cmd_flush(CMD_OK);
+			return -1;
+		}
 		took = strncmp(argv[i], "--", 2)
 			       ? bad_option(&none, "no such option", argv[i])
-			       : take_option(&none, NULL, shared, argv + i);
+			       : take_option(&none, common, NULL, shared,
+					     argv + i);
 		if (took < 0) {
 			*status = CMD_USAGE;
 			return -1;
@@ -286,6 +365,10 @@ int main(int argc, char *argv[])
 	struct cmd_common common = { .root = getenv("VEFS_ROOT") };
 	int status = CMD_USAGE, i;
 
+	if (fdio_keep_stdio() < 0)
+		return CMD_FAILED;
+	/* Who ignores it has no children to wait for. */
+	signal(SIGCHLD, SIG_DFL);
 	log_open("vefs");
 	umask(022);
 	if (!common.root || !*common.root)
@@ -293,9 +376,12 @@ int main(int argc, char *argv[])
 	i = take_common(&common, argc, argv, &status);
 	if (i < 0)
 		return status;
-	for (size_t k = 0; k < sizeof(commands) / sizeof(commands[0]); k++)
-		if (!strcmp(argv[i], commands[k]->name))
-			return run(commands[k], &common, argc - i, argv + i);
+	for (size_t k = 0; k < ARRAY_SIZE(commands); k++)
+		if (!strcmp(argv[i], commands[k]->name)) {
+			status = run(commands[k], &common, argc - i, argv + i);
+			free(common.words.of);
+			return status;
+		}
 	log_error("%s: no such command; 'vefs --help' names them", argv[i]);
 	return CMD_USAGE;
 }

@@ -6,6 +6,7 @@
  * and the exit status says how it went.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/control.h"
 #include "fs/options.h"
@@ -181,6 +183,10 @@ int main(int argc, char **argv)
 	char err[512];
 	int r;
 
+	if (fdio_keep_stdio() < 0)
+		return EXIT_USAGE;
+	/* Who ignores it has no children to wait for. */
+	signal(SIGCHLD, SIG_DFL);
 	log_open(base_name(argv[0]));
 	if (argc == 3 && strcmp(argv[1], "--layout-is") == 0)
 		return upgrade_answer(argv[2]);

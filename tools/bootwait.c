@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/bootwait.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "tools/ct/attach.h"
+#include "tools/ctjob.h"
+
+#define PAUSE_MS 100
+
+/* What each can be asked; 0 as exit status: it has booted. */
+static const struct {
+	const char *program, *script;
+} known[] = {
+	{ "systemd", "s=$(systemctl is-system-running 2>/dev/null)\n"
+		     "case $s in running|degraded|maintenance) exit 0;; esac\n"
+		     "exit 1" },
+	{ "init", "case $(runlevel 2>/dev/null) in *[2-5]) exit 0;; esac\n"
+		  "exit 1" },
+};
+
+static const char *question(pid_t init)
+{
+	char exe[PATH_MAX];
+	const char *name = ctjob_program(init, exe);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		if (strcmp(name, known[i].program) == 0)
+			return known[i].script;
+	return NULL;
+}
+
+/* The exit status of a script inside, or -errno. */
+static int ask(struct ctwork *w, const char *script, int null)
+{
+	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+	const struct attach_plan plan = { .spec = &w->spec,
+					  .pidfd = w->pidfd,
+					  .group = w->group,
+					  .argv = (char *const *)argv,
+					  .cwd = "/",
+					  .stdio = { null, null, null },
+					  .sender = -1 };
+	struct attach a;
+	int status, r = attach_run(&plan, &a, &w->why);
+
+	if (r < 0)
+		return r;
+	while (waitpid(a.pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
+}
+
+int bootwait(struct ctwork *w, unsigned ms)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000 * 1000 };
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct pollfd p = { .fd = w->pidfd, .events = POLLIN };
+	uint64_t until = clock_now() + ms * CLOCK_MS;
+	const char *script = question(w->state.init);
+
+	if (null < 0)
+		return -errno;
+	while (script && ask(w, script, null) != 0) {
+		w->why.text[0] = '\0';
+		if (poll(&p, 1, 0) > 0)
+			return why_set(&w->why, -ESRCH,
+				       "container %s has ended: 'vefs logs "
+				       "%s'",
+				       w->one.id, w->one.id);
+		if (clock_now() >= until)
+			return why_set(&w->why, -ETIMEDOUT,
+				       "container %s has not booted after %u "
+				       "seconds: 'vefs logs %s'",
+				       w->one.id, ms / 1000, w->one.id);
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}

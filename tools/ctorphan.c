@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/ctorphan.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
+#include "fs/base/log.h"
+#include "tools/ct/net.h"
+#include "tools/ctmount.h"
+#include "tools/ctwords.h"
+
+#define GONE_MS 10000
+
+void ctorphan_clear(struct ctwork *w, const char *store)
+{
+	struct why why = { "" };
+	struct spec spec = { .base = 0 };
+	struct runstate names = { .init = 0 };
+	struct cgroup *group = NULL;
+
+	runstate_names(store, w->one.id, &names);
+	if (cgroup_open(&group, names.group, false, 0, &why) < 0)
+		return;
+	cgroup_kill(group, CGROUP_PAYLOAD, GONE_MS, &why);
+	why.text[0] = '\0';
+	/* Groups go last: they tell that there is something. */
+	if (ctwords_read(&w->one, &spec, &why) == 0)
+		net_down(&spec.net, names.net, &why);
+	if (cgroup_remove(group, &why) < 0)
+		log_warn("container %s: %s", w->one.id, why.text);
+	spec_free(&spec);
+	cgroup_free(group);
+}
+
+int ctorphan_stop(struct ctwork *w, const char *store)
+{
+	_cleanup_close_ int run = fdio_openat(w->one.dir, RUNSTATE_FOLDER,
+					      O_RDONLY | O_DIRECTORY, 0);
+
+	ctorphan_clear(w, store);
+	if (run >= 0)
+		unlinkat(run, RUNSTATE_CONTROL, 0);
+	snprintf(w->state.ended, sizeof(w->state.ended), "%s",
+		 w->state.init ? "killed" : "");
+	w->state.init = 0;
+	w->state.monitor = 0;
+	if (runstate_write(&w->one, &w->state) < 0)
+		log_warn("container %s: its end cannot be noted", w->one.id);
+	return ctmount_down(store, &w->one, GONE_MS, &w->why);
+}
