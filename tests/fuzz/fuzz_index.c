@@ -23,7 +23,7 @@ static int dir = -1;
 
 static void set_up(void)
 {
-	static char root[] = "/dev/shm/vefs-fuzz-XXXXXX";
+	static char root[] = "vefs-fuzz-XXXXXX";
 
 	dir = mkdtemp(root) ? open(root, O_RDONLY | O_DIRECTORY) : -1;
 	if (dir < 0)

@@ -14,11 +14,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:-60}
 shift
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(command import index)
+[ ${#names[@]} -gt 0 ] ||
+	names=(command import index proc quotadb words)
+FUZZ=$(realpath "$FUZZ") || exit 1
 work=$FUZZ/../../corpus
-left=/dev/shm/vefs-fuzz-
 failed=0
 mkdir -p "$work" || exit 1
+# What they make they make here, and others may be at it elsewhere.
+scratch=$(mktemp -d /dev/shm/vefs-fuzz.XXXXXX) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
 
 for name in "${names[@]}"; do
 	corpus=$work/$name
@@ -37,6 +42,5 @@ for name in "${names[@]}"; do
 		echo "not ok fuzz $name"
 		failed=$((failed + 1))
 	fi
-	rm -rf "$left"*
 done
 [ "$failed" -eq 0 ]

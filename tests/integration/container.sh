@@ -159,6 +159,14 @@ misused() {
 		fail "told '$(cat "$D/usage.out")', not '$pattern'"
 }
 
+statuses() {
+	vefs list -aH -o status | xargs
+}
+
+status_of() {
+	statuses | cut -d ' ' -f 1
+}
+
 t_refusals() {
 	template
 	refused "no template nosuch" create 101 --template nosuch
@@ -179,7 +187,7 @@ t_refusals() {
 	vefs --quiet mount 101
 	refused "mounted already" mount 101
 	refused "is mounted" destroy 101
-	assert_eq mounted "$(vefs --json list | json '[0]["status"]')"
+	assert_eq mounted "$(status_of)"
 	vefs --quiet umount 101
 	exec 9<"$D/store/containers/101"
 	flock 9
@@ -198,8 +206,7 @@ t_one_target_for_two() {
 	vefs --quiet create 101 --template t --target "$D/m"
 	vefs --quiet create 102 --template t --target "$D/m"
 	vefs --quiet mount 101
-	assert_eq "mounted down" "$(vefs --json list | python3 -c \
-		'import json, sys; print(*[c["status"] for c in json.load(sys.stdin)])')"
+	assert_eq "mounted stopped" "$(statuses)"
 	refused "something else is mounted there" mount 102
 	refused "102 is not mounted" umount 102
 	vefs --quiet destroy 102
@@ -214,10 +221,6 @@ t_one_target_for_two() {
 	refused "is mounted" destroy 101
 	vefs --quiet umount 101
 	[ ! -e "$D/real dir/root/f" ] || fail "it is still there"
-}
-
-status_of() {
-	vefs --json list | json '[0]["status"]'
 }
 
 # Its mount is not seen at its root, and yet there: nothing may be removed.
@@ -242,20 +245,6 @@ t_a_hidden_mount_is_found() {
 	refused "101 is in use" destroy 101
 	assert_eq "to be kept" "$(cat <&7)"
 	exec 7<&-
-	# in a mount namespace that another has
-	vefs --quiet mount 101
-	unshare --mount --propagation private sleep 600 &
-	pid=$!
-	own=$(readlink /proc/self/ns/mnt)
-	for _ in {1..500}; do
-		[ "$(readlink "/proc/$pid/ns/mnt")" = "$own" ] || break
-		sleep 0.01
-	done
-	vefs --quiet umount 101
-	assert_eq mounted "$(status_of)"
-	refused "101 is in use" destroy 101
-	kill "$pid"
-	wait "$pid" || killed_by_us $?
 	# with a vefs.conf that does not say where it is mounted
 	vefs --quiet mount 101
 	: >"$D/store/containers/101/vefs.conf"
@@ -263,6 +252,68 @@ t_a_hidden_mount_is_found() {
 	umount "$root"
 	vefs --quiet destroy 101
 	[ ! -e "$D/store/containers/101" ] || fail "it is still there"
+}
+
+# copy COMMAND...: it runs in a mount namespace of its own, as `pid`
+copy() {
+	local own
+
+	own=$(readlink /proc/self/ns/mnt)
+	unshare --mount --propagation private "$@" &
+	pid=$!
+	for _ in {1..500}; do
+		[ "$(readlink "/proc/$pid/ns/mnt")" = "$own" ] || break
+		sleep 0.01
+	done
+}
+
+# Who has copied the host's mounts keeps none; who works in one, does.
+t_copies_go_with_the_mount() {
+	local root=$D/store/root/101 pid
+
+	template
+	vefs --quiet create 101 --ostemplate t
+	mkdir -p "$root"
+	chown 12:34 "$root"
+	chmod 2750 "$root"
+	vefs --quiet mount 101
+	copy sleep 600
+	vefs --quiet umount 101
+	assert_eq stopped "$(status_of)"
+	assert_eq "2750 12 34" "$(stat -c "%a %u %g" "$root")"
+	assert_eq 101 "$(ls -A "$D/store/root")"
+	assert_eq 0 "$(grep -c "$root" "/proc/$pid/mountinfo")"
+	vefs --quiet mount 101
+	assert_text "$root/f" "text of f"
+	kill "$pid"
+	wait "$pid" || killed_by_us $?
+	copy sh -c "exec <$root/f; cd $root; : >$D/there; exec sleep 600"
+	until_there "$D/there"
+	vefs umount 101 >"$D/said" 2>&1
+	grep -q "in another mount namespace" "$D/said" || fail "$(cat "$D/said")"
+	assert_eq mounted "$(status_of)"
+	kill "$pid"
+	wait "$pid" || killed_by_us $?
+	vefs --quiet destroy 101
+	# what is not empty below is not touched
+	vefs --quiet create 101 --ostemplate t --target "$D/m"
+	put "$D/m/below" "to be kept"
+	vefs --quiet mount 101
+	copy sleep 600
+	vefs --quiet umount 101 2>"$D/said"
+	assert_text "$D/m/below" "to be kept"
+	assert_eq mounted "$(status_of)"
+	kill "$pid"
+	wait "$pid" || killed_by_us $?
+	vefs --quiet destroy 101
+}
+
+until_there() {
+	for _ in {1..500}; do
+		[ ! -e "$1" ] || return 0
+		sleep 0.01
+	done
+	fail "there is no $1"
 }
 
 killed_by_us() {
@@ -279,8 +330,7 @@ t_damaged_conf() {
 	done
 	for how in ": >$conf" "rm $conf"; do
 		eval "$how"
-		assert_eq "down damaged down" "$(vefs --json list | python3 -c \
-			'import json, sys; print(*[c["status"] for c in json.load(sys.stdin)])')"
+		assert_eq "stopped damaged stopped" "$(statuses)"
 		refused "102: its vefs.conf" mount 102
 		refused "102: its vefs.conf" template remove t:1
 		vefs --quiet mount 103

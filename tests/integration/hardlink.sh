@@ -29,6 +29,22 @@ t_lower_names_are_one() {
 	assert_one_file "$M/a" "$M/b" "$M/d/c"
 }
 
+# What link(2) answers is what stat(2) says then: its time, too.
+t_link_is_a_change() {
+	local f before
+
+	three_names
+	mnt
+	put "$M/new" text
+	for f in a new; do
+		before=$(stat -c %.Z "$M/$f")
+		sleep 0.05
+		ln "$M/$f" "$M/$f.link"
+		assert_ne "$before" "$(stat -c %.Z "$M/$f")" "ctime of $f"
+		assert_stat %.Z "$(stat -c %.Z "$U/$f")" "$M/$f"
+	done
+}
+
 t_write_one_read_all() {
 	three_names
 	seal

@@ -89,8 +89,8 @@ lib_build_vt() {
 	(
 		flock 9
 		if [ -n "$(find "$LIB_DIR/vt" -newer "$out" -print -quit 2>&1)" ]; then
-			${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra \
-				-o "$out.new" "$LIB_DIR"/vt/*.c &&
+			${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I"$LIB_ROOT" -O1 -g -Wall \
+				-Wextra -o "$out.new" "$LIB_DIR"/vt/*.c &&
 				mv "$out.new" "$out"
 		fi
 	) 9>"$out.lock" || lib_die "cannot compile $LIB_DIR/vt"
@@ -99,27 +99,29 @@ lib_build_vt() {
 # Unmount everything below a folder, last mounted first. A FUSE mount whose
 # daemon hangs is aborted (umount -f) before it is detached.
 lib_unmount_below() {
-	local top=$1 dir
+	local top=$1 dir dirs=() n
 
-	while read -r dir; do
-		dir=$(printf '%b' "$dir")
+	# without a process: this is done after each case
+	while read -r _ _ _ _ dir _; do
+		[[ $dir != "$top"/* ]] || dirs+=("$dir")
+	done </proc/self/mountinfo
+	for ((n = ${#dirs[@]} - 1; n >= 0; n--)); do
+		printf -v dir '%b' "${dirs[n]}"
 		timeout 20 umount "$dir" 2>/dev/null && continue
 		timeout 20 umount -f "$dir" 2>/dev/null && continue
 		timeout 20 umount -l "$dir"
-	done < <(awk -v top="$top/" \
-		'index($5 "/", top) == 1 { d[++n] = $5 }
-		END { while (n) print d[n--] }' /proc/self/mountinfo)
+	done
 }
 
 # A mapping left behind by a failed dm case would pin its files.
 lib_detach_loops() {
-	local top=$1 dev
+	local top=$1 said file
 
-	losetup -n -O NAME,BACK-FILE 2>/dev/null |
-		awk -v top="$top/" 'index($2, top) == 1 { print $1 }' |
-		while read -r dev; do
-			losetup -d "$dev"
-		done
+	for said in /sys/block/loop*/loop/backing_file; do
+		[ -e "$said" ] && read -r file 2>/dev/null <"$said" || continue
+		said=${said%/loop/*}
+		[[ $file != "$top"/* ]] || losetup -d "/dev/${said##*/}"
+	done
 }
 
 lib_cleanup() {

@@ -10,7 +10,7 @@ LIMITS_ASK=${VEFS_PROGS:-$LIB_ROOT/build/opt/tests}/stress/quota
 LEVELS='container:0:ENOSPC user:1001:EDQUOT group:2002:EDQUOT'
 KIND='' ID='' WANT=''
 SPACE='' INODES='' HARD=''
-H='' WATCHER='' SUMMER=''
+H='' WATCHER='' SUMMER='' MDB=''
 
 # Short: a socket's path has little room.
 limits_begin() {
@@ -222,4 +222,55 @@ slack() {
 	ext* | xfs) echo $((4096 * $1)) ;;
 	*) echo 0 ;;
 	esac
+}
+
+# Is that all? A file that was closed and removed a moment ago may still count:
+# the kernel tells of the closing when it has time.
+is_settled() {
+	local inodes
+
+	usage_of "$KIND" "$ID"
+	inodes=$INODES
+	sleep 0.5
+	usage_of "$KIND" "$ID"
+	[ "$inodes" = "$INODES" ]
+}
+
+# ---- with lib_survive.sh ---------------------------------------------------
+
+# A mount in the foreground, with its log in $D/vefs.log.
+qserve() {
+	begin
+	limits_begin
+	MDB=$UP/quota.mdb
+	serve_rw "quota=$MDB${1:+,$1}"
+	have_home
+}
+
+serve_again() {
+	serve_rw "quota=$MDB${1:+,$1}"
+	have_home
+}
+
+# said N TEXT: the log has it that often.
+said() {
+	assert_eq "$1" "$(awk -v what="$2" 'index($0, what) { n++ }
+		END { print n + 0 }' "$D/vefs.log")" "lines with '$2'"
+}
+
+some_limits() {
+	as_owner "$VT" fill "$H/f" 65536
+	as_owner ln "$H/f" "$H/again"
+	ask set user 1001 space 0 "$MIB"
+	ask set container 0 inodes 50 60
+	ask grace group inodes 77
+	ask enforce group off
+}
+
+assert_some_limits() {
+	ask get
+	grep -qE "^record user 1001 [0-9]+ 0 $MIB 0 " "$D/said"
+	grep -qE '^record container 0 .* 50 60 0$' "$D/said"
+	grep -q '^grace group inodes 77$' "$D/said"
+	grep -q '^enforce group off$' "$D/said"
 }

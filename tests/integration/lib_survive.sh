@@ -164,19 +164,44 @@ kill_while() {
 	wait "$1"
 }
 
+# kill_for SECONDS: kill the worker as often as there is one.
+kill_for() {
+	local end=$((SECONDS + $1)) pid rounds=0
+
+	while [ "$SECONDS" -lt "$end" ] && [ "$rounds" -lt 1000 ]; do
+		pid=$(child_of "$KEEPER")
+		[ -z "$pid" ] || kill -KILL "$pid"
+		sleep 0.0$((RANDOM % 6 + 3))
+		rounds=$((rounds + 1))
+	done
+	next_worker 0
+}
+
 some_walks() {
 	local i
 
 	for i in $(seq 20); do
 		"$VT" walk "$1" "$((7200 + i))" 2000
-		sleep 0.02
+		sleep 0.0$((RANDOM % 6 + 3))
 	done
 }
 
+# What the keeper and its worker have open, but for where the last client is
+# looked for.
 open_descriptors() {
-	local fds=("/proc/$KEEPER/fd"/*)
+	readlink "/proc/$KEEPER/fd"/* | grep -v '^/proc/[0-9]*/task/' | sort
+}
 
-	echo "${#fds[@]}"
+has_no_more() {
+	open_descriptors >"$D/fds.now"
+	[ "$(wc -l <"$D/fds.now")" -le "$(wc -l <"$1")" ]
+}
+
+# no_more_descriptors FILE AFTER: than stand in there. What is open for a moment
+# goes again.
+no_more_descriptors() {
+	until_ok 10 has_no_more "$1" ||
+		fail "descriptors after $2: $(diff "$1" "$D/fds.now")"
 }
 
 # stats NAME: the number in a fresh line of statistics.

@@ -4,8 +4,21 @@
 # lib_template.sh - what the template scripts share. To be sourced after
 # lib.sh. S is the store of a case.
 
+# What is in a container is looked at from the host, by its ids: they are the
+# host's, unless a script says HOST_IDS=0.
+HOST_IDS=${HOST_IDS:-1}
+
 vefs() {
-	"$VEFS_BIN/vefs" --root "${S:=$D/store}" "$@"
+	: "${S:=$D/store}"
+	case " $* " in
+	*" create "*)
+		if [ "$HOST_IDS" = 1 ] && [ -d "$S" ]; then
+			mkdir -p "$S/etc"
+			echo 'USERNS="off"' >"$S/etc/vefs.conf"
+		fi
+		;;
+	esac
+	"$VEFS_BIN/vefs" --root "$S" "$@"
 }
 
 # json EXPRESSION: of what comes in, as python indexes it
@@ -440,4 +453,13 @@ bad_images() {
 		    for name, why in rows:
 		        f.write("%s %s\n" % (name, why))
 	END
+}
+
+# with_libraries PROGRAM: into the tree $D/src, with all it is linked with
+with_libraries() {
+	local lib
+
+	while read -r lib; do
+		[ -e "$D/src$lib" ] || cp -L --parents "$lib" "$D/src"
+	done < <(ldd "$1" | grep -oE '/[^ ]+ \(' | tr -d ' (')
 }

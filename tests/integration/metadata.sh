@@ -5,10 +5,11 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# A lower file of this size in MiB, stored for real.
+# A lower file of this size in MiB, stored for real: while it is being written
+# back ext4 counts other blocks.
 big_file() {
 	dd if=/dev/zero of="$1" bs=1M count="$2" status=none
-	printf start | dd of="$1" conv=notrunc status=none
+	printf start | dd of="$1" conv=notrunc,fsync status=none
 }
 
 # Upper holds no data of this name: at most a block or two of attributes.

@@ -17,8 +17,12 @@ MIB=1048576
 up_to_the_limit() {
 	local name=$H/$KIND-$4-$3 more=0
 
-	# Eight who write here and there make a file of many pieces.
-	[ "$3$4" != shared8 ] || more=$(slack 2)
+	# Eight who write here and there, or each of them to the disk at once,
+	# make files of many pieces: what finds those takes blocks of its own.
+	case $2:$3:$4 in
+	*:shared:8) more=$(slack 2) ;;
+	*sync*:8) more=$(slack 8) ;;
+	esac
 	give space "$MIB"
 	watch_usage space
 	grow "$1" "$2" 24K 16M "$4" "$name" "$H/source"
@@ -131,6 +135,25 @@ t_truncate() {
 	each_level sparse_at
 }
 
+# Whom others read by passthrough gets its blocks when it is opened to be
+# written, too: that is no change that anybody made.
+t_filling_is_no_change() {
+	qmnt
+	about_user
+	as_owner truncate -s 1M "$H/f"
+	as_owner touch -d '2001-02-03 04:05:06' "$H/f"
+	exec 5<"$H/f"
+	give space $((4 * MIB))
+	as_owner "$VT" open "$H/f" rdwr
+	exec 5<&-
+	assert_stat %Y "$(date -d '2001-02-03 04:05:06' +%s)" "$U/home/f"
+	usage_of user 1001
+	if ! is_on tmpfs; then
+		assert_le $((MIB + HARD - 4 * MIB)) "$SPACE" "usage, filled"
+	fi
+	no_drift
+}
+
 # Every other block, then what is between them.
 t_every_other_block() {
 	local i
@@ -177,6 +200,29 @@ t_append_after_fallocate() {
 	about_user
 	as_owner fallocate -l 1M "$H/f"
 	append_at_limit "$H/f"
+}
+
+# What the host's filesystem has reserved behind the end becomes the file's own
+# when that moves on, or when blocks are asked for: it must not count then, or
+# usage is above the limit without a question. 1600 KiB in small pieces, then the
+# change.
+behind_the_end() {
+	as_owner "$VT" behind "$H/$1" 4096 400 "$1"
+	usage_of user 1001
+	assert_le "$SPACE" $((BEFORE + 1638400 + $2 + $(slack 1))) "$1"
+	BEFORE=$SPACE
+	no_drift
+}
+
+t_behind_the_end() {
+	BEFORE=0
+	qmnt
+	about_user
+	give space $((64 * MIB))
+	behind_the_end write 4096
+	behind_the_end truncate 0
+	behind_the_end fallocate 4096
+	behind_the_end copy 4096
 }
 
 # ---- fallocate -------------------------------------------------------------

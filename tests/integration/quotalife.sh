@@ -9,28 +9,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib_limits.sh
 . "$LIB_DIR/lib_limits.sh"
 
-MDB=
 MIB=1048576
-
-# A mount in the foreground, with its log in $D/vefs.log.
-qserve() {
-	begin
-	limits_begin
-	MDB=$UP/quota.mdb
-	serve_rw "quota=$MDB${1:+,$1}"
-	have_home
-}
-
-serve_again() {
-	serve_rw "quota=$MDB${1:+,$1}"
-	have_home
-}
-
-# said N TEXT: the log has it that often.
-said() {
-	assert_eq "$1" "$(awk -v what="$2" 'index($0, what) { n++ }
-		END { print n + 0 }' "$D/vefs.log")" "lines with '$2'"
-}
 
 # assert_files NAME...: what there is of the quota's.
 assert_files() {
@@ -41,7 +20,7 @@ assert_files() {
 
 # soft RESOURCE LEFT: a soft limit that leaves that much, a hard one far off.
 soft() {
-	usage_of "$KIND" "$ID"
+	until_ok 10 is_settled
 	if [ "$1" = space ]; then
 		ask set "$KIND" "$ID" space $((SPACE + $2)) $((SPACE + 64 * MIB))
 	else
@@ -342,23 +321,6 @@ t_bad_requests() {
 
 # ---- its file --------------------------------------------------------------
 
-some_limits() {
-	as_owner "$VT" fill "$H/f" 65536
-	as_owner ln "$H/f" "$H/again"
-	ask set user 1001 space 0 "$MIB"
-	ask set container 0 inodes 50 60
-	ask grace group inodes 77
-	ask enforce group off
-}
-
-assert_some_limits() {
-	ask get
-	grep -qE "^record user 1001 [0-9]+ 0 $MIB 0 " "$D/said"
-	grep -qE '^record container 0 .* 50 60 0$' "$D/said"
-	grep -q '^grace group inodes 77$' "$D/said"
-	grep -q '^enforce group off$' "$D/said"
-}
-
 t_remembered() {
 	local before
 
@@ -375,89 +337,6 @@ t_remembered() {
 	said 0 counted
 	no_drift
 	unmounts_well
-}
-
-# After the death of everything usage is counted, limits are as they were.
-t_counted_after_a_death() {
-	qserve
-	some_limits
-	as_owner "$VT" fill "$H/late" 131072
-	kill -STOP "$KEEPER" "$WORKER"
-	kill -KILL "$KEEPER" "$WORKER"
-	umount -l "$M"
-	mkdir "$U/home/behind-our-back"
-	serve_again
-	assert_log 'quota: counted [0-9]* inodes'
-	assert_some_limits
-	no_drift
-	usage_of user 1001
-	assert_le 196608 "$SPACE" "usage"
-	unmounts_well
-}
-
-t_counted_in_the_background() {
-	qserve
-	make_until file "$H" 500 1
-	all_ended ok
-	ask set user 1001 space 0 "$MIB"
-	kill -STOP "$KEEPER" "$WORKER"
-	kill -KILL "$KEEPER" "$WORKER"
-	umount -l "$M"
-	: >"$D/vefs.log"
-	serve_again quota-check=background
-	as_owner "$VT" fill "$H/meanwhile" 65536
-	assert_log 'quota: counted [0-9]* inodes'
-	no_drift
-	about_user
-	usage_of user 1001
-	assert_eq 502 "$INODES" "inodes of the user"
-	grow write wronly 64K 16M 1 "$H/full"
-	all_ended EDQUOT
-	unmounts_well
-	: >"$D/vefs.log"
-	serve_again quota-check=background
-	no_drift
-	said 0 counted
-	unmounts_well
-}
-
-# check finds what is wrong, "fix" sets it right.
-t_check_and_fix() {
-	local rc=0
-
-	qmnt
-	"$VT" fill "$H/f" 65536
-	umnt
-	fill_random "$U/home/behind" 262144
-	sync -f "$UP"
-	mnt "quota=$UP/quota.mdb"
-	"$LIMITS_ASK" ask "$M" check >"$D/said" || rc=$?
-	assert_eq 2 "$rc" "status of a check that finds something"
-	grep -q '^drift container 0 ' "$D/said"
-	grep -q '^drift user 0 ' "$D/said"
-	rc=0
-	"$LIMITS_ASK" ask "$M" check fix >"$D/said" || rc=$?
-	assert_eq 2 "$rc" "status of a fix that finds something"
-	no_drift
-	remnt "quota=$UP/quota.mdb"
-	no_drift
-}
-
-# Who has no limit is not stopped by a check, and it is right all the same.
-t_check_while_it_is_written() {
-	local i pid
-
-	qmnt
-	as_owner "$VT" make file "$H" 1000 1 >"$D/made"
-	as_owner "$VT" grow write wronly 4K 400M 2 "$H/f%" >"$D/grown" &
-	pid=$!
-	for i in 1 2 3 4 5 6; do
-		no_drift "check $i"
-	done
-	ask check fix
-	wait "$pid"
-	all_ended ok
-	no_drift
 }
 
 # damaged HOW...: it is set aside and counted anew; its limits are lost.

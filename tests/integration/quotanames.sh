@@ -57,6 +57,44 @@ t_tmpfile_and_its_link() {
 	each_level_by_many names_to_the_limit unnamed
 }
 
+# Kill the worker for 3 seconds: where it hurts, if it is built so.
+kill_makers() {
+	if [[ $VEFS_BIN == */crash/bin ]]; then
+		"$VT" dies-making "$VEFS_CRASH" 3 >"$D/deaths"
+		assert_le 3 "$(cat "$D/deaths")" "deaths"
+		next_worker 0
+	else
+		kill_for 3
+	fi
+}
+
+# One more, for eight who all want one, while the worker is killed: what it
+# had made is counted before another one is let in.
+t_killed_while_making() {
+	local pid most made
+
+	begin
+	limits_begin
+	export VEFS_CRASH=$D/crash
+	"$VT" dies-making "$VEFS_CRASH" 0 >"$D/deaths"
+	serve_rw "quota=$UP/quota.mdb,crash_limit=1000000"
+	have_home
+	about_user
+	as_owner mkdir "$H"/{0..7}
+	give inodes 1
+	as_owner "$VT" crowd "$H" 8 "$D/stop" >"$D/crowd" &
+	pid=$!
+	kill_makers
+	touch "$D/stop"
+	wait "$pid"
+	read -r most made <"$D/crowd"
+	assert_eq 1 "$most" "names at a time"
+	assert_le 10 "$made" "names"
+	until_ok 10 one_inode_less
+	no_drift
+	unmounts_well
+}
+
 # In place of what was removed from below, also: by a swap.
 over_whiteouts() {
 	local dir=$H/over-$KIND n

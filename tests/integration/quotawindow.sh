@@ -63,12 +63,13 @@ asked() {
 fill() {
 	local before
 
-	give space $((300 * MIB))
+	give space $((160 * MIB))
 	before=$(stats answered)
 	grow write wronly "$1" 1G "$2" "$H/$KIND-$1-%"
 	all_ended "$WANT"
-	# 300 MiB are 76800 writes of 4 KiB
-	[ "$1" != 4K ] || assert_le "$(asked "$before")" 30000 "requests"
+	measured "$(asked "$before") requests"
+	# 160 MiB are 40960 writes of 4 KiB
+	[ "$1" != 4K ] || assert_le "$(asked "$before")" 16000 "requests"
 	overshoot "$UP_FS $KIND, $2 writers of $1"
 	is_readable
 	no_drift

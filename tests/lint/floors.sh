@@ -11,8 +11,9 @@
 #	1 quota, templates (never one another)
 #	2 fs, fs/proc
 #	3 fs/fuse*, fs/recover, fs/worker, fs/keeper, fs/session
-#	4 tools
-#	5 tests, bench
+#	4 tools/ct
+#	5 tools
+#	6 tests, bench
 # Only fs/fuse*.c know libfuse's header. Below the tools nobody ends the
 # process. A module is stem.c and stem.h, its global names begin with stem; one
 # in several files lends itself stempriv_ names, by stempriv.h.
@@ -41,8 +42,9 @@ floor_of()
 	fs/fuse*.[ch] | fs/recover.[ch] | fs/worker.[ch] | fs/keeper.[ch] | \
 		fs/session.[ch]) echo 3 ;;
 	fs/*) echo 2 ;;
-	tools/*) echo 4 ;;
-	tests/* | bench/*) echo 5 ;;
+	tools/ct/*) echo 4 ;;
+	tools/*) echo 5 ;;
+	tests/* | bench/*) echo 6 ;;
 	*) echo "" ;;
 	esac
 }
@@ -51,7 +53,7 @@ floor_of()
 is_library()
 {
 	case $1 in
-	fs/* | quota/* | templates/*) return 0 ;;
+	fs/* | quota/* | templates/* | tools/ct/*) return 0 ;;
 	esac
 	return 1
 }
@@ -74,7 +76,7 @@ check_includes()
 		from=$(floor_of "$file")
 		if [ ! -e "$included" ]; then
 			# tests and benchmarks may keep headers beside them
-			[ "$from" = 5 ] && [ -e "${file%/*}/$included" ] &&
+			[ "$from" = 6 ] && [ -e "${file%/*}/$included" ] &&
 				continue
 			broken "$file: includes \"$included\", which is" \
 				"not a path from the top"
@@ -99,18 +101,34 @@ check_includes()
 		'include[[:space:]]*[<"](fuse3/)?fuse(_[a-z]+)?\.h[>"]')
 }
 
+header_alone()
+{
+	local to=$tmp/${1//\//_}.cc
+
+	# shellcheck disable=SC2086 # flags are words
+	gcc $FLOOR_FLAGS -Wall -Wno-unused-function -Werror -fsyntax-only \
+		-x c "$1" >"$to" 2>&1 && rm "$to"
+	return 0
+}
+
 check_headers()
 {
 	local file guard
 
 	while read -r file; do
-		guard=$(echo "VEFS_$file" | tr 'a-z/.-' 'A-Z___')
+		guard=VEFS_${file^^}
+		guard=${guard//[\/.-]/_}
 		is_library "$file" && ! grep -q "^#ifndef $guard\$" "$file" &&
 			broken "$file: its guard is not $guard"
-		gcc "${flags[@]}" -Wall -Wno-unused-function -Werror \
-			-fsyntax-only -x c "$file" >"$tmp/cc" 2>&1 && continue
+	done < <(files -name '*.h')
+	export tmp FLOOR_FLAGS="${flags[*]}"
+	export -f header_alone
+	files -name '*.h' | xargs -r -n 8 -P "$(nproc)" bash -c \
+		'for file; do header_alone "$file"; done' header_alone
+	while read -r file; do
+		[ -e "$tmp/${file//\//_}.cc" ] || continue
 		broken "$file: does not compile alone"
-		head -n 5 "$tmp/cc"
+		head -n 5 "$tmp/${file//\//_}.cc"
 	done < <(files -name '*.h')
 }
 
@@ -128,62 +146,87 @@ check_modules()
 	done < <(files -name '*.c')
 }
 
+# nm_of OPTIONS: of what is compiled of the libraries, as "SOURCE SYMBOL".
+nm_of()
+{
+	sed "s,^,$OBJECTS/,; s,c\$,o," "$tmp/compiled" |
+		xargs -r nm -A "$@" | awk -v top="$OBJECTS/" '{
+			file = substr($1, length(top) + 1)
+			sub(/\.o:.*/, ".c", file)
+			print file, $NF
+		}'
+}
+
 # The objects tell what a module calls and what it gives to all.
 check_symbols()
 {
-	local file object stem symbol
+	local file stem symbol
 
 	for file in "${sources[@]}"; do
 		is_library "$file" || continue
-		object=$OBJECTS/${file%.c}.o
-		if [ ! -f "$object" ]; then
-			broken "$file: not compiled ($object is missing)"
-			continue
+		if [ -f "$OBJECTS/${file%.c}.o" ]; then
+			echo "$file"
+		else
+			broken "$file: not compiled" \
+				"($OBJECTS/${file%.c}.o is missing)" >&2
 		fi
-		stem=$(basename "$file" .c | tr - _)
-		while read -r symbol; do
-			case $symbol in
-			"$stem" | "${stem}_"*) ;;
-			"${stem}priv_"*)
-				# what a module in two files lends itself
-				[ -f "${file%.c}priv.h" ] || broken "$file:" \
-					"'$symbol' without ${file%.c}priv.h"
-				;;
-			*) broken "$file: global name '$symbol' does not" \
-				"begin with ${stem}_" ;;
-			esac
-		done < <(nm -g --defined-only "$object" | awk '{ print $NF }')
-		while read -r symbol; do
-			case $symbol in
-			_exit | _Exit)
-				# the end of a forked child
-				[ "$(floor_of "$file")" = 3 ] && continue
-				;;
-			esac
-			broken "$file: calls $symbol(), only tools may"
-		done < <(nm -u "$object" | awk '{ print $NF }' | grep -xE \
-			'_?_?exit|_Exit|quick_exit|abort|v?errx?|error')
-	done
+	done >"$tmp/compiled"
+	while read -r file symbol; do
+		stem=${file##*/}
+		stem=${stem%.c}
+		stem=${stem//-/_}
+		case $symbol in
+		"$stem" | "${stem}_"*) ;;
+		"${stem}priv_"*)
+			# what a module in two files lends itself
+			[ -f "${file%.c}priv.h" ] || broken "$file:" \
+				"'$symbol' without ${file%.c}priv.h"
+			;;
+		*) broken "$file: global name '$symbol' does not" \
+			"begin with ${stem}_" ;;
+		esac
+	done < <(nm_of -g --defined-only)
+	while read -r file symbol; do
+		case $symbol in
+		_exit | _Exit)
+			# the end of a forked child
+			[ "$(floor_of "$file")" -ge 3 ] && continue
+			;;
+		esac
+		broken "$file: calls $symbol(), only tools may"
+	done < <(nm_of -u | grep -E \
+		' (_?_?exit|_Exit|quick_exit|abort|v?errx?|error)$')
 }
 
 check_files()
 {
-	local file lines
+	local file lines licence
 
-	while read -r file; do
-		head -n 3 "$file" | grep -q \
-			'SPDX-License-Identifier: GPL-2.0-or-later' ||
+	while read -r file licence lines; do
+		[ "$licence" = yes ] ||
 			broken "$file: no SPDX line at its top"
-		lines=$(wc -l <"$file")
 		# the Makefile is lists, a name a line
 		[ "$lines" -le "$MAX_LINES" ] || [ "$file" = Makefile ] ||
 			broken "$file: $lines lines, $MAX_LINES is the limit"
-	done < <(
+	done < <({
 		files -name '*.[ch]' -o -name '*.sh' -o -name '*.awk' \
 			-o -name '*.8'
 		find Makefile .ci/run .clang-* .editorconfig .gitignore \
 			2>/dev/null
-	)
+	} | xargs -r awk '
+		function told() {
+			if (file)
+				print file, licence, lines
+		}
+		FNR == 1 { told(); file = FILENAME; licence = "no" }
+		FNR <= 3 && /SPDX-License-Identifier: GPL-2.0-or-later/ {
+			licence = "yes"
+		}
+		{ lines = FNR }
+		END { told() }')
+	while read -r file; do
+		broken "$file: is empty"
+	done < <(files -type f -size 0)
 	while read -r file; do
 		broken "$file: blanks at a line's end"
 	done < <(files -name '*.sh' -o -name '*.awk' -o -name '*.8' |

@@ -407,6 +407,9 @@ WRAP_HALF(ssize_t, pwrite64, (int fd, const void *buf, size_t len, off64_t off),
 WRAP_HALF(ssize_t, pwritev,
 	  (int fd, const struct iovec *iov, int count, off_t off),
 	  (fd, iov, count, off), WRITE, fd, count)
+WRAP_HALF(ssize_t, pwritev2,
+	  (int fd, const struct iovec *iov, int count, off_t off, int flags),
+	  (fd, iov, count, off, flags), WRITE, fd, count)
 WRAP_HALF(ssize_t, copy_file_range,
 	  (int in, off64_t *off_in, int out, off64_t *off_out, size_t len,
 	   unsigned flags),

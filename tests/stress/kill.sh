@@ -20,6 +20,8 @@
 # PROCS=6		processes beside the readers and writers
 # FS=vefs		overlay, plain: the same load on the kernel's overlayfs,
 #			on the filesystem below, without a kill
+# QUOTA=			daemon: with limits that are not met
+#			window: with quota-window, near and far in turns
 # SEED=N		repeats a run's choices (not its timing)
 # timeout: 1800
 cd "$(dirname "$0")" || exit 1
@@ -147,9 +149,11 @@ afterwards()
 		k_result "$name-fds # $FDS then, $now now" \
 			$((now == 0 || now > FDS + FDS_KEPT)) "$now, $FDS before"
 	fi
+	k_counted "$name"
 	k_step "$name-unmount" k_umount
 	k_step "$name-remount" k_mount "$lower" "$upper"
 	k_step "$name-compare-again" "$KILL" check mnt="$M" state="$W/state"
+	k_counted "$name-again"
 	k_step "$name-unmount-again" k_umount
 	[ "$FS" != vefs ] || k_result "$name-work-empty" \
 		"$(find "$upper.work/work" -mindepth 1 | wc -l)" \
@@ -174,11 +178,13 @@ variant()
 	[ "$FS" != vefs ] || FDS=$(st_fds)
 	[ "$name" != inodes ] || fill_table
 	load_begin "$name"
+	k_turns
 	if [ "$KILLS" -gt 0 ]; then
 		k_wait_ready
-		without_worker "$name"
+		[ -n "$QUOTA" ] || without_worker "$name"
 		kills "$name"
 	fi
+	k_turns_end
 	load_end "$name"
 	k_result "$name-load (SEED=$SEED)" $? "see above"
 	"$KILL" report state="$W/state" "${control[@]}" |

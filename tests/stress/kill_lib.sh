@@ -6,7 +6,9 @@
 
 KILL=${VEFS_PROGS:-$ST_TOP/build/$D/tests}/stress/kill
 FS=${FS:-vefs}
-KEEPER='' LOADER=''
+KEEPER='' LOADER='' TURNER=''
+ASK=${KILL%/*}/quota
+QUOTA=${QUOTA:-}
 MOUNTS=0
 
 k_begin()
@@ -23,6 +25,7 @@ k_cleanup()
 {
 	trap - EXIT
 	[ -z "$LOADER" ] || kill "$LOADER"
+	k_turns_end
 	sleep 0.2
 	[ ! -s "$W/log.$MOUNTS" ] || [ "$FAILED" -eq 0 ] ||
 		tail -n 20 "$W/log.$MOUNTS" | sed 's/^/# log: /'
@@ -77,11 +80,53 @@ k_wait()
 	wait "$1"
 }
 
+# A window of 64G: a limit below that is near, one far above it far, and none of
+# them is ever met.
+k_quota()
+{
+	case $QUOTA in
+	daemon) echo ",quota=$1.quota" ;;
+	window) echo ",quota=$1.quota,quota-window=64G" ;;
+	esac
+}
+
+k_limit()
+{
+	[ -z "$QUOTA" ] || timeout "$LIMIT" "$ASK" ask "$M" \
+		set container 0 space 0 "$1" >"$W/said.limit"
+}
+
+# Far and near, in turns, in the background.
+k_turns()
+{
+	[ "$QUOTA" = window ] || return
+	while sleep 0.3; do
+		k_limit $((40 << 30))
+		sleep 0.3
+		k_limit $((1 << 50))
+	done &
+	TURNER=$!
+}
+
+k_turns_end()
+{
+	st_end "$TURNER"
+	TURNER=''
+}
+
+# k_counted NAME: is what was counted what is there?
+k_counted()
+{
+	[ -z "$QUOTA" ] || k_step "$1-counted" \
+		timeout "$LIMIT" "$ASK" ask "$M" check
+}
+
 k_mount_vefs()
 {
 	local i lower=$1
 
 	[[ $lower == template=* ]] || lower=lowerdir=$lower
+	lower+=$(k_quota "$2")
 	MOUNTS=$((MOUNTS + 1))
 	"$VEFS_BIN/mount.vefs" -f -o \
 		"$lower,upperdir=$2,workdir=$2.work,crash_limit=1000${VEFS_OPTS:+,$VEFS_OPTS}" \
@@ -90,8 +135,10 @@ k_mount_vefs()
 	# shellcheck disable=SC2034 # lib.sh's
 	PID=$KEEPER
 	for ((i = 0; i < LIMIT * 10; i++)); do
-		st_is_mounted && timeout "$LIMIT" stat -f "$M" >/dev/null &&
+		st_is_mounted && timeout "$LIMIT" stat -f "$M" >/dev/null && {
+			k_limit $((1 << 50))
 			return
+		}
 		[ -d "/proc/$KEEPER" ] || break
 		sleep 0.1
 	done
@@ -179,7 +226,8 @@ k_tables()
 {
 	local line i
 
-	for ((i = 0; i < 20 * VEFS_SLOW; i++)); do
+	# A quota on ext4 looks at what was written when that is on the disk.
+	for ((i = 0; i < ${QUOTA:+9}0 + 20 * VEFS_SLOW; i++)); do
 		line=$(k_stats)
 		k_is_empty "$line" && {
 			st_ok "$1-tables # ${line##*stats: }"

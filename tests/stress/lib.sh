@@ -47,6 +47,14 @@ st_is_mounted()
 	mountpoint -q "$M"
 }
 
+# st_end PID: end what runs beside us; "": nothing does.
+st_end()
+{
+	[ -n "$1" ] || return 0
+	kill "$1"
+	wait "$1" 2>/dev/null
+}
+
 st_cleanup()
 {
 	trap - EXIT

@@ -10,6 +10,7 @@
 # FS="ext4 xfs"
 # KEEP=DIR		a failing cut's image, journal and report go there
 # LOWER="dir template"	what the lower of the two layers below is, by turns
+# QUOTA="off on"	two cuts each by turns: without a quota, and with one
 # VIA=vefs		plain: the filesystem itself, overlay: the kernel's; to
 #			try the test, and to see what these promise
 #
@@ -42,6 +43,9 @@
 # be written and removed by each; everything can be removed and stays so, and
 # then nothing is left in the index either.
 #
+# With a quota, whose file is on that device too, what is counted after the cut
+# is what is there: it was not put away in peace, so the mount counts anew.
+#
 # With -o fsync=strict moreover: what an acknowledged operation copied up is in
 # upper. With -o volatile nothing is promised: the mount
 # must come up and let itself be walked and emptied; how often something was
@@ -67,6 +71,8 @@ KEEP=${KEEP:-}
 VIA=${VIA:-vefs}
 PC=${VEFS_PROGS:-$ST_TOP/build/$D/tests}/stress/powercut
 LOWER=${LOWER:-dir template}
+QUOTA=${QUOTA:-off on}
+QUOTA_ASK=${VEFS_PROGS:-$ST_TOP/build/$D/tests}/stress/quota
 SIZE=320M
 B='' DISK='' LOOP=''
 
@@ -163,13 +169,34 @@ detach()
 	return 1
 }
 
+# with_quota OPTIONS
+with_quota()
+{
+	case $quota in
+	on) echo "$1,quota=$B/quota.mdb" ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# A limit that is far away: all writers go through the daemon.
+limit()
+{
+	[ "$quota" = off ] || "$QUOTA_ASK" ask "$M" set container 0 space 0 \
+		$((1 << 50))
+}
+
+counted()
+{
+	[ "$quota" = off ] || "$QUOTA_ASK" ask "$M" check
+}
+
 # over OPTIONS: the mount at $M
 over()
 {
 	case $VIA in
 	vefs)
 		timeout "$LIMIT" "$VEFS_BIN/mount.vefs" -o \
-			"$(lowers),upperdir=$B/upper,$1" \
+			"$(lowers),upperdir=$B/upper,$(with_quota "$1")" \
 			-o "workdir=$B/upper.work" "$M"
 		;;
 	overlay)
@@ -202,6 +229,7 @@ with_power()
 	done
 	attach "$W/disk" "$1" || return 1
 	over "$2" || return 1
+	limit || return 1
 	timeout $((60 * VEFS_SLOW)) "$PC" load "$M" "$B" "$W/journal" "$SEED" \
 		"$3" || return 1
 	not_over || return 1
@@ -290,14 +318,17 @@ aftermath()
 		step attach attach "$W/image" "$1" &&
 		step verify verify &&
 		step mount over "$2" &&
+		step counted counted &&
 		step work nothing_in_work &&
 		step whiteouts whiteouts &&
 		step content what_is_there "$4" "$3" &&
 		{ [ "$4" = volatile ] || step use "$PC" use "$M"; } &&
 		step remove empty &&
+		step counted-empty counted &&
 		step unmount not_over &&
 		step mount-again over "$2" &&
 		step removed still_empty &&
+		step counted-again counted &&
 		step unmount-again not_over &&
 		step detach-again detach
 }
@@ -322,7 +353,8 @@ keep()
 # one_cut FS MODE OPS
 one_cut()
 {
-	local fs=$1 mode=$2 ops=$3 options name=$1-$2-$low-$3 shown
+	local fs=$1 mode=$2 ops=$3 options shown
+	local name=$1-$2-$low-quota-$quota-$3
 
 	case $mode in
 	default) options=fsync=1 ;;
@@ -345,7 +377,7 @@ one_cut()
 	fi
 	rm -f "$W/image.cut"
 	shown=$("$PC" show "$W/journal")
-	table="$table$fs $mode:$low $bad $lost $shown"$'\n'
+	table="$table$fs $mode:$low:$quota $bad $lost $shown"$'\n'
 }
 
 # What is below in the cut with that number; the kernel has no templates.
@@ -356,6 +388,16 @@ lower_of()
 	read -ra all <<<"$LOWER"
 	[ "$VIA" = vefs ] || all=(dir)
 	echo "${all[$1 % ${#all[@]}]}"
+}
+
+# Has the cut with that number a quota?
+quota_of()
+{
+	local all
+
+	read -ra all <<<"$QUOTA"
+	[ "$VIA" = vefs ] || all=(off)
+	echo "${all[$1 / 2 % ${#all[@]}]}"
 }
 
 # How the cut with that number is mounted.
@@ -377,14 +419,14 @@ print_table()
 			for (i = 3; i <= 11; i++) sum[k, i] += $i
 		}
 		END {
-			printf "# %-5s %-17s %5s %5s %5s", "fs", "mode", "cuts",
+			printf "# %-5s %-22s %5s %5s %5s", "fs", "mode", "cuts",
 				"bad", "lost"
 			printf " %8s %8s %8s %8s %7s %6s %5s\n", "begun",
 				"acked", "writes", "flushes", "cached", "kept",
 				"torn"
 			for (j = 1; j <= keys; j++) {
 				k = order[j]; split(k, w, " ")
-				printf "# %-5s %-17s %5s %5s %5s", w[1], w[2],
+				printf "# %-5s %-22s %5s %5s %5s", w[1], w[2],
 					n[k], sum[k, 3], sum[k, 4]
 				printf " %8s %8s %8s %8s %7s %6s %5s\n",
 					sum[k, 5], sum[k, 6], sum[k, 7],
@@ -400,7 +442,7 @@ trap cleanup EXIT
 	echo "$0: no $PC: build it (make)" >&2
 	exit 1
 }
-echo "# SEED=$SEED CUTS=$CUTS LOWER=$LOWER VIA=$VIA"
+echo "# SEED=$SEED CUTS=$CUTS LOWER=$LOWER QUOTA=$QUOTA VIA=$VIA"
 B=$W/fs
 mkdir "$B" "$W/a" "$W/b"
 "$PC" lower "$W/a" "$W/b" "$SEED" || exit 1
@@ -418,6 +460,7 @@ for fs in $FS; do
 	fi
 	for ((cut = 0; cut < CUTS; cut++)); do
 		low=$(lower_of "$cut")
+		quota=$(quota_of "$cut")
 		one_cut "$fs" "$(mode_of "$cut")" $((SEED + cut))
 		[ $((cut % 10)) -ne 3 ] ||
 			one_cut "$fs" volatile $((SEED + cut))

@@ -10,6 +10,11 @@
 #	OPS=8000	operations of each load
 #	PROCESSES=4
 #	KILL_MS=100	between two kills; 0: none
+#	WINDOW=		MiB: with quota-window, 1 MiB beyond which the
+#			container's limit is
+#	RECOUNTS=3	times that everything dies, and is counted anew while
+#			the load goes on
+#	MANY=20000	files that this has to come by
 #	SEED=		of the load; random by default
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/stress/lib.sh
@@ -19,6 +24,9 @@ QUOTA_FS=${QUOTA_FS:-ext4 xfs btrfs tmpfs}
 OPS=${OPS:-8000}
 PROCESSES=${PROCESSES:-4}
 KILL_MS=${KILL_MS:-100}
+WINDOW=${WINDOW:-}
+RECOUNTS=${RECOUNTS:-3}
+MANY=${MANY:-20000}
 SEED=${SEED:-$RANDOM}
 QUOTA=${VEFS_PROGS:-$ST_TOP/build/$D/tests}/stress/quota
 DISK='' LOOP='' KILLER=''
@@ -73,9 +81,10 @@ make_lower()
 	ln "$W/lower/low/f7" "$W/lower/low/again"
 }
 
+# mount_it [OPTIONS]
 mount_it()
 {
-	VEFS_OPTS="quota=$DISK/quota.mdb,quota-id=q,crash_limit=1000000" \
+	VEFS_OPTS="quota=$DISK/quota.mdb,quota-id=q,crash_limit=1000000${WINDOW:+,quota-window=${WINDOW}M}${1:+,$1}" \
 		st_mount "$W/lower" "$DISK/upper"
 }
 
@@ -106,9 +115,7 @@ start_kills()
 
 stop_kills()
 {
-	[ -n "$KILLER" ] || return
-	kill "$KILLER"
-	wait "$KILLER" 2>/dev/null
+	st_end "$KILLER"
 	KILLER=''
 }
 
@@ -156,6 +163,52 @@ not_above()
 	return "$status"
 }
 
+die()
+{
+	# shellcheck disable=SC2046 # two numbers
+	kill -9 "$PID" $(worker "$PID")
+	umount -l "$M"
+}
+
+# Files that no daemon has counted.
+make_many()
+{
+	local i
+
+	rm -rf "$DISK/upper/many"
+	mkdir "$DISK/upper/many"
+	for ((i = 0; i < MANY / 1000; i++)); do
+		mkdir -p "$DISK/upper/many/$1-$i"
+		seq -f "$DISK/upper/many/$1-$i/%g" 1000 | xargs touch
+	done
+}
+
+# Counted while it changes, from the first moment.
+recounts()
+{
+	local fs=$1 i
+
+	for ((i = 1; i <= RECOUNTS; i++)); do
+		die
+		make_many "$i"
+		mount_it quota-check=background
+		result "$fs mount-uncounted-$i" || return
+		# Every other time who counts is killed.
+		[ $((i % 2)) = 1 ] || start_kills
+		load $((SEED + 1 + i))
+		result "$fs load-while-counted-$i"
+		stop_kills
+		ask check
+		result "$fs counted-meanwhile-$i"
+	done
+}
+
+no_limits()
+{
+	ask set container 0 space 0 0 && ask set container 0 inodes 0 0 &&
+		ask set user 1001 space 0 0 && ask set group 2002 inodes 0 0
+}
+
 part()
 {
 	local fs=$1 space inodes before
@@ -163,6 +216,7 @@ part()
 	put_up "$fs" && mount_it
 	result "$fs mount" || return
 	ask enforce container on && ask enforce user on && ask enforce group on
+	[ -z "$WINDOW" ] || ask set container 0 space 0 $((1 << 40))
 	start_kills
 	load "$SEED"
 	result "$fs load"
@@ -171,7 +225,7 @@ part()
 	ask check
 	result "$fs counted"
 	read -r space inodes < <(usage container 0)
-	ask set container 0 space 0 $((space + (1 << 20)))
+	ask set container 0 space 0 $((space + ((WINDOW + 1) << 20)))
 	ask set container 0 inodes 0 $((inodes + 20))
 	read -r space inodes < <(usage user 1001)
 	ask set user 1001 space 0 $((space + (128 << 10)))
@@ -183,7 +237,8 @@ part()
 	result "$fs load-in-limits"
 	stop_kills
 	grep "refused" "$W/said" | sed "s/^/# $fs /"
-	not_above $((256 * 1024))
+	# A window lets by what fills holes.
+	not_above $(((WINDOW << 20) + 256 * 1024))
 	result "$fs not-above"
 	ask check
 	result "$fs counted-in-limits"
@@ -197,13 +252,13 @@ part()
 	result "$fs remembered"
 	ask check
 	result "$fs counted-again"
-	# shellcheck disable=SC2046 # two numbers
-	kill -9 "$PID" $(worker "$PID")
-	umount -l "$M"
+	die
 	mount_it
 	result "$fs mount-after-death"
 	ask check
 	result "$fs counted-after-death"
+	no_limits
+	recounts "$fs"
 	st_umount
 	result "$fs unmount-again"
 }

@@ -58,6 +58,7 @@ void optline_check_same(const struct options *a, const struct options *b)
 	ck_assert_int_eq(a->allow_other, b->allow_other);
 	ck_assert_int_eq(a->userxattr, b->userxattr);
 	ck_assert_int_eq(a->passthrough, b->passthrough);
+	ck_assert_int_eq(a->follow, b->follow);
 	ck_assert_int_eq(a->redirect_dir, b->redirect_dir);
 	ck_assert_int_eq(a->xattr_permissions, b->xattr_permissions);
 	ck_assert_int_eq(a->foreground, b->foreground);

@@ -216,7 +216,7 @@ int ovl_write(const struct ovl *v, const char *path, const char *text)
 		return err;
 	r = file_open(v->o, i, O_WRONLY | O_TRUNC, false, &f);
 	if (r == 0) {
-		ssize_t n = file_write(v->o, f.fh, text, strlen(text), 0);
+		ssize_t n = file_write(v->o, f.fh, text, strlen(text), 0, 0);
 
 		r = n < 0 ? (int)n : 0;
 		file_release(v->o, f.fh);

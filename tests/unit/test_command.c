@@ -155,6 +155,103 @@ START_TEST(setting_and_getting)
 }
 END_TEST
 
+START_TEST(all_limits_at_once)
+{
+	const uint64_t usage[LIMIT_RESOURCES] = { 4096, 3 };
+	struct side s;
+
+	begin(&s);
+	ledger_set_usage(s.c.ledger, LEDGER_USER, 7, usage);
+	answers(&s, "limits user 7 1024 8192 - 1 9 -", "ok\n");
+	answers(&s, "get user 7",
+		"ok\nrecord user 7 4096 1024 8192 1259200 3 1 9 1259200\n");
+	answers(&s, "limits user 7 - - 5 - 10 1000005", "ok\n");
+	answers(&s, "get user 7",
+		"ok\nrecord user 7 4096 1024 8192 5 3 1 10 1000005\n");
+	answers(&s, "limits user 7 - - 0 - - -", "ok\n");
+	answers(&s, "limits user 7 - - - - - -", "ok\n");
+	answers(&s, "get user 7",
+		"ok\nrecord user 7 4096 1024 8192 1259200 3 1 10 1000005\n");
+	/* Below the soft limit there is no deadline. */
+	answers(&s, "limits user 7 8192 8192 77 0 0 77", "ok\n");
+	answers(&s, "get user 7",
+		"ok\nrecord user 7 4096 8192 8192 0 3 0 0 0\n");
+	/* All, or nothing. */
+	refuses(&s, "limits user 7 1 2 3 5 4 -", "inodes: the soft limit 5");
+	refuses(&s, "limits user 7 1 2 3 - - x", "'x' is no time");
+	refuses(&s, "limits user 7 1 2 -1 - - -", "'-1' is no time");
+	refuses(&s, "limits user 7 1 2 - - -", "limits lacks a word");
+	refuses(&s, "limits user 7 1 2 - - - - -", "'-' is too much");
+	answers(&s, "get user 7",
+		"ok\nrecord user 7 4096 8192 8192 0 3 0 0 0\n");
+	end(&s);
+}
+END_TEST
+
+START_TEST(from_one_to_the_next)
+{
+	struct side s;
+
+	begin(&s);
+	refuses(&s, "next user 0", "there is no user from 0 on");
+	answers(&s, "set user 70000 space 0 4", "ok\n");
+	answers(&s, "set user 7 space 0 5", "ok\n");
+	answers(&s, "set user 9 space 0 5", "ok\n");
+	answers(&s, "set user 9 space 0 0", "ok\n");
+	answers(&s, "set group 8 space 0 6", "ok\n");
+	answers(&s, "set container 0 space 0 3", "ok\n");
+	answers(&s, "next user 0", "ok\nrecord user 7 0 0 5 0 0 0 0 0\n");
+	answers(&s, "next user 7", "ok\nrecord user 7 0 0 5 0 0 0 0 0\n");
+	answers(&s, "next user 8", "ok\nrecord user 70000 0 0 4 0 0 0 0 0\n");
+	refuses(&s, "next user 70001", "there is no user from 70001 on");
+	answers(&s, "next group 0", "ok\nrecord group 8 0 0 6 0 0 0 0 0\n");
+	answers(&s, "next container 0",
+		"ok\nrecord container 0 0 0 3 0 0 0 0 0\n");
+	refuses(&s, "next user", "next KIND ID");
+	answers(&s, "grace user inodes 60", "ok\n");
+	answers(&s, "enforce user off", "ok\n");
+	answers(&s, "info user",
+		"ok\nenforce user off\ngrace user space 259200\n"
+		"grace user inodes 60\n");
+	refuses(&s, "info", "info KIND");
+	end(&s);
+}
+END_TEST
+
+/* The number that goes with an answer. */
+START_TEST(numbers)
+{
+	static const struct {
+		const char *line;
+		int r, saved;
+	} rows[] = {
+		{ "get user 1", 0, 0 },
+		{ "", -EINVAL, 0 },
+		{ "what", -EINVAL, 0 },
+		{ "get user x", -EINVAL, 0 },
+		{ "set user 1 space 2 1", -EINVAL, 0 },
+		{ "set user 1 space 1 2", 0, 0 },
+		{ "set user 1 space 1 2", -EIO, -ENOSPC },
+		{ "limits user 1 1 2 - - - -", -EIO, -ENOSPC },
+		{ "next user 2", -ENOENT, 0 },
+		{ "next user 1", 0, 0 },
+		{ "check", -EACCES, 0 },
+	};
+	FILE *f = fopen("/dev/null", "w");
+	struct side s;
+
+	begin(&s);
+	s.checked = -EACCES;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unit_row(rows[i].line);
+		s.saved = rows[i].saved;
+		ck_assert_int_eq(command_run(&s.c, rows[i].line, f), rows[i].r);
+	}
+	fclose(f);
+	end(&s);
+}
+END_TEST
+
 START_TEST(bad_requests)
 {
 	static const struct {
@@ -293,6 +390,9 @@ Suite *test_command_suite(void)
 
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, setting_and_getting);
+	tcase_add_test(c, all_limits_at_once);
+	tcase_add_test(c, from_one_to_the_next);
+	tcase_add_test(c, numbers);
 	tcase_add_test(c, bad_requests);
 	tcase_add_test(c, checking);
 	tcase_add_test(c, not_saved);

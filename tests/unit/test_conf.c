@@ -180,9 +180,9 @@ START_TEST(creating_never_replaces)
 	ck_assert_int_eq(conf_set(d, "B", "2"), 0);
 	ck_assert(!conf_same(c, d));
 	ck_assert_int_eq(conf_merge(c, d), 0);
-	ck_assert_int_eq(conf_create(c, dir, FILE_NAME), 0);
+	ck_assert_int_eq(conf_create(c, dir, FILE_NAME, true), 0);
 	assert_written(dir, "A=\"1\"\nB=\"2\"\n");
-	ck_assert_int_eq(conf_create(d, dir, FILE_NAME), -EEXIST);
+	ck_assert_int_eq(conf_create(d, dir, FILE_NAME, false), -EEXIST);
 	assert_written(dir, "A=\"1\"\nB=\"2\"\n");
 	conf_free(d);
 	ck_assert_int_eq(conf_read(dir, FILE_NAME, &d), 0);

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "fs/base/cleanup.h"
@@ -353,6 +354,45 @@ START_TEST(a_mount_is_not_entered)
 }
 END_TEST
 
+START_TEST(a_directory_is_read)
+{
+	_cleanup_close_ int dir = unit_tmpdir(NULL);
+	size_t before = unit_count_fds();
+	DIR *d = NULL;
+	struct dirent *e;
+	bool seen = false;
+
+	make_file(dir, "f", "");
+	ck_assert_int_eq(
+		fdio_opendir(fdio_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0),
+			     &d),
+		0);
+	ck_assert_uint_eq(unit_count_fds(), before + 1);
+	check_cloexec(dirfd(d));
+	while ((e = readdir(d)))
+		seen = seen || strcmp(e->d_name, "f") == 0;
+	ck_assert(seen);
+	closedir(d);
+	ck_assert_uint_eq(unit_count_fds(), before);
+}
+END_TEST
+
+START_TEST(what_is_no_directory_is_closed)
+{
+	_cleanup_close_ int dir = unit_tmpdir(NULL);
+	size_t before = unit_count_fds();
+	DIR *d = NULL;
+
+	make_file(dir, "f", "");
+	ck_assert_int_eq(fdio_opendir(fdio_openat(dir, "f", O_RDONLY, 0), &d),
+			 -ENOTDIR);
+	ck_assert_int_eq(fdio_opendir(fdio_openat(dir, "x", O_RDONLY, 0), &d),
+			 -ENOENT);
+	ck_assert_ptr_null(d);
+	ck_assert_uint_eq(unit_count_fds(), before);
+}
+END_TEST
+
 START_TEST(full_reads_and_writes)
 {
 	static char in[300000], out[300000];
@@ -377,6 +417,27 @@ START_TEST(full_reads_and_writes)
 	ck_assert_int_eq(fdio_pread_full(fd, out, 0, 0), 0);
 	ck_assert_int_eq(fdio_pwrite_full(fd, in, 0, 0), 0);
 	ck_assert_int_eq(lseek(fd, 0, SEEK_CUR), 0);
+}
+END_TEST
+
+START_TEST(synced_writes)
+{
+	static const int how[] = { 0, RWF_DSYNC, RWF_SYNC };
+	_cleanup_close_ int dir = unit_tmpdir(NULL), fd = -1, ro = -1;
+	char c;
+
+	fd = fdio_openat(dir, "f", O_CREAT | O_RDWR, 0600);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(how); i++) {
+		ck_assert_int_eq(fdio_pwrite_sync(fd, "abc", 3, i, how[i]), 3);
+		ck_assert_int_eq(fdio_pread_full(fd, &c, 1, i + 2), 1);
+		ck_assert_int_eq(c, 'c');
+	}
+	/* The kernel looks at it: it is not left out. */
+	ck_assert_int_eq(fdio_pwrite_sync(fd, "abc", 3, 0, 1 << 30),
+			 -EOPNOTSUPP);
+	ro = open("/", O_PATH | O_CLOEXEC);
+	ck_assert_int_eq(fdio_pwrite_sync(ro, "a", 1, 0, RWF_SYNC), -EBADF);
 }
 END_TEST
 
@@ -476,7 +537,10 @@ Suite *test_fdio_suite(void)
 	tcase_add_test(t, beneath_takes_paths_of_any_length);
 	tcase_add_loop_test(t, a_mount_is_not_entered, 0, 2);
 	tcase_add_test(t, openat_does_not_go_up);
+	tcase_add_test(t, a_directory_is_read);
+	tcase_add_test(t, what_is_no_directory_is_closed);
 	tcase_add_test(t, full_reads_and_writes);
+	tcase_add_test(t, synced_writes);
 	tcase_add_test(t, reads_and_writes_fail);
 	tcase_add_test(t, what_went_in_before_an_error_counts);
 	tcase_add_test(t, stat_of_descriptors_and_names);

@@ -70,6 +70,21 @@ START_TEST(a_request)
 }
 END_TEST
 
+START_TEST(who_waits)
+{
+	struct fuse_in_header h = { .len = sizeof(h),
+				    .opcode = FUSE_MKDIR,
+				    .pid = 4711 };
+
+	ck_assert_uint_eq(fusewire_caller(&h, sizeof(h)), 4711);
+	ck_assert_uint_eq(fusewire_caller(&h, sizeof(h) - 1), 0);
+	h.opcode = FUSE_FORGET;
+	ck_assert_uint_eq(fusewire_caller(&h, sizeof(h)), 0);
+	h.opcode = FUSE_RELEASE;
+	ck_assert_uint_eq(fusewire_caller(&h, sizeof(h)), 0);
+}
+END_TEST
+
 START_TEST(what_is_no_request)
 {
 	struct fuse_in_header h = { .unique = 1 };
@@ -242,6 +257,7 @@ Suite *test_fusewire_suite(void)
 	TCase *c = tcase_create("fusewire");
 
 	tcase_add_test(c, a_request);
+	tcase_add_test(c, who_waits);
 	tcase_add_test(c, what_is_no_request);
 	tcase_add_test(c, words_of_operations);
 	tcase_add_test(c, what_the_kernel_can);

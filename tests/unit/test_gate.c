@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include "fs/base/cleanup.h"
@@ -13,6 +14,7 @@
 #include "fs/gate.h"
 #include "fs/link.h"
 #include "fs/quotafile.h"
+#include "fs/slot.h"
 #include "quota/scan.h"
 #include "tests/unit/ovl.h"
 
@@ -112,7 +114,7 @@ static ssize_t put(const struct ovl *v, const char *path, size_t size,
 	memset(buf, 'x', size);
 	n = file_open(v->o, i, O_WRONLY, false, &f);
 	if (n == 0) {
-		n = file_write(v->o, f.fh, buf, size, off);
+		n = file_write(v->o, f.fh, buf, size, off, 0);
 		file_release(v->o, f.fh);
 	}
 	ovl_put_back(v, i);
@@ -511,7 +513,7 @@ START_TEST(open_without_a_name_still_counts)
 	i = ovl_get(&v, "f", NULL);
 	ck_assert_int_eq(file_open(v.o, i, O_WRONLY, false, &f), 0);
 	ck_assert_int_eq(ovl_remove(&v, "", "f", false), 0);
-	ck_assert_int_eq(file_write(v.o, f.fh, "text", 4, 0), 4);
+	ck_assert_int_eq(file_write(v.o, f.fh, "text", 4, 0, 0), 4);
 	check_exact(&v, "writing");
 	ck_assert_uint_eq(usage(&v, LEDGER_CONTAINER, 0, LIMIT_INODES),
 			  before + 1);
@@ -519,6 +521,56 @@ START_TEST(open_without_a_name_still_counts)
 	ovl_put_back(&v, i);
 	ck_assert_uint_eq(usage(&v, LEDGER_CONTAINER, 0, LIMIT_INODES), before);
 	check_exact(&v, "closing");
+	ovl_tear_down(&v);
+}
+END_TEST
+
+/* A process that changes a file and dies before it has counted that. */
+static void change_and_die(const struct ovl *v, struct slot_table *slots,
+			   struct inode *i)
+{
+	struct gate_pass p = { .o = v->o };
+	_cleanup_close_ int fd = openat(v->dir, "u/f", O_WRONLY | O_CLOEXEC);
+	pid_t pid = fork();
+	int status;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		char some[20000] = "text";
+
+		if (!slot_now(slots) || gate_watch(&p, i, fd) < 0 ||
+		    gate_enter(&p, NULL, 0) < 0 ||
+		    pwrite(fd, some, sizeof(some), 0) != sizeof(some))
+			_exit(1);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+/*
+ * Before the request that changed it is done again: others are about to ask,
+ * too, and would find more room than there is.
+ */
+START_TEST(who_takes_over_counts_what_was_changed)
+{
+	struct slot_table *slots;
+	struct inode *i;
+
+	SET_UP(1);
+	begin(&v);
+	slots = slot_table_new(-1);
+	ck_assert_ptr_nonnull(slots);
+	slot_table_begin(slots);
+	ck_assert_int_eq(ovl_make(&v, "", "f", S_IFREG | 0644), 0);
+	i = ovl_get(&v, "f", NULL);
+	change_and_die(&v, slots, i);
+	slot_table_begin(slots);
+	ck_assert_int_eq(gate_begin(v.o->gate), 0);
+	gate_recover(v.o, slots);
+	check_exact(&v, "a death");
+	ovl_put_back(&v, i);
+	slot_table_free(slots);
 	ovl_tear_down(&v);
 }
 END_TEST
@@ -535,6 +587,7 @@ Suite *test_gate_suite(void)
 	tcase_add_test(tc, removing_is_never_refused);
 	tcase_add_test(tc, given_away_only_where_there_is_room);
 	tcase_add_test(tc, open_without_a_name_still_counts);
+	tcase_add_test(tc, who_takes_over_counts_what_was_changed);
 	suite_add_tcase(s, tc);
 	return s;
 }

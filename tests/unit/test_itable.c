@@ -14,83 +14,23 @@
 #include "fs/base/cleanup.h"
 #include "fs/itablecount.h"
 #include "fs/itableset.h"
+#include "tests/unit/itab.h"
 
 static struct itable *t;
 
-/* A ref with a handle of a usual size. */
-static struct ref ref_of(uint8_t layer, uint64_t ino)
-{
-	struct ref r = { .layer = layer, .len = 12, .type = 1, .fd = -1 };
-
-	memcpy(r.bytes, &ino, sizeof(ino));
-	memcpy(r.bytes + 8, "gene", 4);
-	return r;
-}
-
-static struct ref ref_pin(uint8_t layer, uint64_t ino)
-{
-	struct ref r = { .layer = layer, .len = 8, .type = REF_PINNED };
-
-	memcpy(r.bytes, &ino, sizeof(ino));
-	r.fd = open("/", O_PATH | O_CLOEXEC);
-	ck_assert_int_ge(r.fd, 0);
-	return r;
-}
-
 static void set_up(void)
 {
-	struct ref low = ref_of(1, 1);
-	struct itable_seed seed = { .ino = 1,
-				    .type = S_IFDIR,
-				    .upper = REF_NONE,
-				    .lower = &low,
-				    .n_lower = 1,
-				    .name = "" };
-
-	t = itable_new(NULL);
-	ck_assert_ptr_nonnull(t);
-	ck_assert_int_eq(itable_set_root(t, &seed), 0);
-}
-
-static struct inode *add(uint64_t ino, uint32_t parent, const char *name)
-{
-	struct ref low = ref_of(1, ino);
-	struct itable_seed seed = { .ino = ino,
-				    .parent = parent,
-				    .type = S_IFREG,
-				    .upper = REF_NONE,
-				    .lower = &low,
-				    .n_lower = 1,
-				    .moves = itable_moves(t),
-				    .name = name };
-	struct inode *i;
-
-	ck_assert_int_eq(itable_intern(t, &seed, &i), 0);
-	return i;
+	t = itab_new();
 }
 
 static uint64_t count(void)
 {
-	struct itable_stats s;
-
-	itable_stats(t, &s);
-	return s.inodes;
+	return itab_stats(t).inodes;
 }
 
 static uint64_t lookups(void)
 {
-	struct itable_stats s;
-
-	itable_stats(t, &s);
-	return s.lookups;
-}
-
-static bool known(uint64_t nodeid)
-{
-	struct inode *i = itable_get(t, nodeid);
-
-	itable_unpin(t, i);
-	return i != NULL;
+	return itab_stats(t).lookups;
 }
 
 START_TEST(the_root_stays)
@@ -107,7 +47,7 @@ START_TEST(the_root_stays)
 	ck_assert_uint_eq(itable_nodeid(t, root), ITABLE_ROOT);
 	itable_unpin(t, root);
 	itable_unpin(t, NULL);
-	ck_assert(known(ITABLE_ROOT));
+	ck_assert(itab_known(t, ITABLE_ROOT));
 	ck_assert_ptr_null(itable_get(t, 0));
 	ck_assert_ptr_null(itable_get_index(t, 0));
 	ck_assert_ptr_null(itable_get(t, UINT64_MAX));
@@ -121,21 +61,21 @@ END_TEST
 START_TEST(forgetting_frees)
 {
 	struct inode *i;
-	struct ref key = ref_of(1, 7);
+	struct ref key = itab_ref(1, 7);
 	uint64_t id;
 
 	set_up();
-	i = add(7, ITABLE_ROOT, "seven");
+	i = itab_add(t, 7, ITABLE_ROOT, "seven");
 	id = itablecount_add(t, i);
 	ck_assert_uint_eq(itablecount_add(t, i), id);
 	itable_unpin(t, i);
 	ck_assert_uint_eq(lookups(), 3);
 	itablecount_forget(t, id, 1);
-	ck_assert(known(id));
+	ck_assert(itab_known(t, id));
 	itablecount_forget(t, id + (1ull << 32), 1);
-	ck_assert(known(id));
+	ck_assert(itab_known(t, id));
 	itablecount_forget(t, id, 1);
-	ck_assert(!known(id));
+	ck_assert(!itab_known(t, id));
 	ck_assert_ptr_null(itable_find(t, &key));
 	ck_assert_uint_eq(count(), 1);
 	ck_assert_uint_eq(lookups(), 1);
@@ -143,12 +83,12 @@ START_TEST(forgetting_frees)
 	ck_assert_uint_eq(lookups(), 1);
 
 	/* More than was counted takes no more than was counted. */
-	i = add(8, ITABLE_ROOT, "eight");
+	i = itab_add(t, 8, ITABLE_ROOT, "eight");
 	id = itablecount_add(t, i);
 	itablecount_forget(t, id, 1000);
-	ck_assert(known(id));
+	ck_assert(itab_known(t, id));
 	itable_unpin(t, i);
-	ck_assert(!known(id));
+	ck_assert(!itab_known(t, id));
 	ck_assert_uint_eq(lookups(), 1);
 	itable_free(t);
 }
@@ -163,7 +103,7 @@ START_TEST(children_pin_their_parents)
 
 	set_up();
 	for (unsigned n = 0; n < DEPTH; n++) {
-		struct inode *i = add(100 + n, parent, "d");
+		struct inode *i = itab_add(t, 100 + n, parent, "d");
 
 		ids[n] = itablecount_add(t, i);
 		parent = itable_index(t, i);
@@ -172,11 +112,11 @@ START_TEST(children_pin_their_parents)
 	for (unsigned n = 0; n < DEPTH - 1; n++)
 		itablecount_forget(t, ids[n], 1);
 	ck_assert_uint_eq(count(), DEPTH + 1);
-	ck_assert(known(ids[0]));
+	ck_assert(itab_known(t, ids[0]));
 	itablecount_forget(t, ids[DEPTH - 1], 1);
 	ck_assert_uint_eq(count(), 1);
 	for (unsigned n = 0; n < DEPTH; n++)
-		ck_assert(!known(ids[n]));
+		ck_assert(!itab_known(t, ids[n]));
 	itable_free(t);
 }
 END_TEST
@@ -189,18 +129,18 @@ START_TEST(a_rename_moves_the_pin)
 	uint64_t a_id;
 
 	set_up();
-	a = add(10, ITABLE_ROOT, "a");
-	b = add(11, ITABLE_ROOT, "b");
-	i = add(12, itable_index(t, a), "x");
+	a = itab_add(t, 10, ITABLE_ROOT, "a");
+	b = itab_add(t, 11, ITABLE_ROOT, "b");
+	i = itab_add(t, 12, itable_index(t, a), "x");
 	a_id = itable_nodeid(t, a);
 	itable_unpin(t, a);
-	ck_assert(known(a_id));
+	ck_assert(itab_known(t, a_id));
 	lock_acquire(&i->lock);
 	ck_assert_int_eq(itableset_name_locked(t, i, itable_index(t, b),
 					       "longer name"),
 			 0);
 	lock_release(&i->lock);
-	ck_assert(!known(a_id));
+	ck_assert(!itab_known(t, a_id));
 	itable_view(t, i, &v);
 	ck_assert_uint_eq(v.parent, itable_index(t, b));
 	ck_assert_str_eq(itable_view_name(&v, name), "longer name");
@@ -217,15 +157,15 @@ END_TEST
 START_TEST(one_identity_one_inode)
 {
 	struct inode *a, *b, *i, *j, *k;
-	struct ref low = ref_of(1, 50), up = ref_of(REF_UPPER, 60);
+	struct ref low = itab_ref(1, 50), up = itab_ref(REF_UPPER, 60);
 	struct itable_view v;
 	char name[ITABLE_NAME_MAX + 1];
 
 	set_up();
-	a = add(10, ITABLE_ROOT, "a");
-	b = add(11, ITABLE_ROOT, "b");
-	i = add(50, itable_index(t, a), "first");
-	j = add(50, itable_index(t, b), "second");
+	a = itab_add(t, 10, ITABLE_ROOT, "a");
+	b = itab_add(t, 11, ITABLE_ROOT, "b");
+	i = itab_add(t, 50, itable_index(t, a), "first");
+	j = itab_add(t, 50, itable_index(t, b), "second");
 	ck_assert_ptr_eq(i, j);
 	itable_view(t, i, &v);
 	ck_assert_str_eq(itable_view_name(&v, name), "second");
@@ -247,7 +187,7 @@ START_TEST(one_identity_one_inode)
 	ck_assert(ref_same(&v.upper, &up));
 	ck_assert_uint_eq(v.n_lower, 1);
 	itable_view_lower(&v, 0, &low);
-	ck_assert(ref_same(&low, &(struct ref[]){ ref_of(1, 50) }[0]));
+	ck_assert(ref_same(&low, &(struct ref[]){ itab_ref(1, 50) }[0]));
 
 	/* Split: its identity is free, it lives on. */
 	lock_acquire(&i->lock);
@@ -255,7 +195,7 @@ START_TEST(one_identity_one_inode)
 	lock_release(&i->lock);
 	ck_assert_ptr_null(itable_find(t, &up));
 	ck_assert(itable_flags(t, i) & INODE_SPLIT);
-	k = add(50, ITABLE_ROOT, "third");
+	k = itab_add(t, 50, ITABLE_ROOT, "third");
 	ck_assert_ptr_ne(k, i);
 	ck_assert_uint_ne(itable_nodeid(t, k), itable_nodeid(t, i));
 	itable_unpin(t, k);
@@ -274,7 +214,7 @@ START_TEST(numbers_are_never_used_twice)
 
 	set_up();
 	for (unsigned n = 0; n < 20000; n++) {
-		struct inode *i = add(1000 + n % 3, ITABLE_ROOT, "n");
+		struct inode *i = itab_add(t, 1000 + n % 3, ITABLE_ROOT, "n");
 		uint64_t id = itablecount_add(t, i);
 
 		same_index += (uint32_t)id == (uint32_t)last;
@@ -282,7 +222,7 @@ START_TEST(numbers_are_never_used_twice)
 		last = id;
 		itable_unpin(t, i);
 		itablecount_forget(t, id, 1);
-		ck_assert(!known(id));
+		ck_assert(!itab_known(t, id));
 	}
 	/* Else this has shown nothing. */
 	ck_assert_uint_gt(same_index, 10000);
@@ -297,7 +237,7 @@ START_TEST(names_and_lowers_of_every_length)
 
 	set_up();
 	for (unsigned n = 0; n < ARRAY_SIZE(low); n++)
-		low[n] = ref_of((uint8_t)(n + 1), 7000 + n);
+		low[n] = itab_ref((uint8_t)(n + 1), 7000 + n);
 	for (unsigned len = 0; len <= ITABLE_NAME_MAX; len++) {
 		struct itable_seed seed = { .ino = len,
 					    .parent = ITABLE_ROOT,
@@ -305,7 +245,7 @@ START_TEST(names_and_lowers_of_every_length)
 						     INODE_PROGRAM,
 					    .type = S_IFDIR,
 					    .link_delta = -(int)len,
-					    .upper = ref_of(REF_UPPER, len),
+					    .upper = itab_ref(REF_UPPER, len),
 					    .lower = low,
 					    .n_lower = len % 61,
 					    .name = name };
@@ -354,12 +294,12 @@ START_TEST(pinned_refs_are_closed)
 	set_up();
 	before = unit_count_fds();
 	for (int round = 0; round < 3; round++) {
-		struct ref low[2] = { ref_pin(1, 5), ref_pin(2, 6) };
+		struct ref low[2] = { itab_pin(1, 5), itab_pin(2, 6) };
 		struct itable_seed seed = { .ino = 5,
 					    .parent = ITABLE_ROOT,
 					    .flags = INODE_UPPER,
 					    .type = S_IFREG,
-					    .upper = ref_pin(REF_UPPER, 4),
+					    .upper = itab_pin(REF_UPPER, 4),
 					    .lower = low,
 					    .n_lower = 2,
 					    .name = "p" };
@@ -381,7 +321,7 @@ START_TEST(pinned_refs_are_closed)
 
 	/* What is still known at the end is closed too. */
 	for (uint64_t n = 0; n < 100; n++) {
-		struct ref low = ref_pin(1, 500 + n);
+		struct ref low = itab_pin(1, 500 + n);
 		struct itable_seed seed = { .parent = ITABLE_ROOT,
 					    .upper = REF_NONE,
 					    .lower = &low,
@@ -410,7 +350,7 @@ START_TEST(too_much_for_one_record)
 	set_up();
 	before = unit_count_fds();
 	for (unsigned n = 0; n < ARRAY_SIZE(low); n++) {
-		low[n] = n ? ref_of(1, n) : ref_pin(1, 99);
+		low[n] = n ? itab_ref(1, n) : itab_pin(1, 99);
 		if (n)
 			low[n].len = REF_BYTES;
 	}
@@ -418,7 +358,7 @@ START_TEST(too_much_for_one_record)
 	ck_assert_uint_eq(count(), 1);
 	ck_assert_uint_eq(unit_count_fds(), before);
 	seed.n_lower = 60;
-	low[0] = ref_of(1, 99);
+	low[0] = itab_ref(1, 99);
 	ck_assert_int_eq(itable_intern(t, &seed, &i), 0);
 	itable_unpin(t, i);
 	ck_assert_uint_eq(count(), 1);
@@ -434,7 +374,7 @@ static void gone(void *ctx, _unused_ struct inode *i, int32_t backing)
 	gone_calls++;
 	gone_backing = backing;
 	/* Without locks: the table can be used. */
-	ck_assert(known(ITABLE_ROOT));
+	ck_assert(itab_known(t, ITABLE_ROOT));
 	ck_assert_ptr_eq(ctx, &gone_calls);
 }
 
@@ -444,7 +384,7 @@ START_TEST(the_last_word_before_it_goes)
 
 	set_up();
 	itable_on_gone(t, gone, &gone_calls);
-	i = add(3, ITABLE_ROOT, "x");
+	i = itab_add(t, 3, ITABLE_ROOT, "x");
 	lock_acquire(&i->lock);
 	itableset_backing_locked(t, i, 77);
 	ck_assert_int_eq(itableset_backing_get_locked(t, i), 77);
@@ -456,7 +396,7 @@ START_TEST(the_last_word_before_it_goes)
 	ck_assert_uint_eq(gone_calls, 1);
 	ck_assert_int_eq(gone_backing, 77);
 	/* The place is used again: nothing of the old one is left. */
-	i = add(4, ITABLE_ROOT, "y");
+	i = itab_add(t, 4, ITABLE_ROOT, "y");
 	ck_assert_int_eq(itableset_backing_get_locked(t, i), 0);
 	ck_assert_uint_eq(itable_flags(t, i), 0);
 	itable_unpin(t, i);
@@ -497,7 +437,7 @@ START_TEST(memory_of_many_and_of_none)
 		struct inode *i;
 
 		snprintf(name, sizeof(name), "a-usual-file-%06u", n);
-		i = add(10 + n, ITABLE_ROOT, name);
+		i = itab_add(t, 10 + n, ITABLE_ROOT, name);
 		ids[n] = itablecount_add(t, i);
 		itable_unpin(t, i);
 	}
@@ -538,12 +478,12 @@ static void *churn(void *arg)
 
 	for (unsigned n = 0; n < ROUNDS; n++) {
 		uint64_t key = 2 + (unsigned)rand_r(&seed) % KEYS, id;
-		struct inode *dir = add(key, ITABLE_ROOT, "dir"), *i;
+		struct inode *dir = itab_add(t, key, ITABLE_ROOT, "dir"), *i;
 		struct itable_view v;
 
 		snprintf(name, sizeof(name), "n%u", n % 50);
-		i = add(1000 + (unsigned)rand_r(&seed) % KEYS,
-			itable_index(t, dir), name);
+		i = itab_add(t, 1000 + (unsigned)rand_r(&seed) % KEYS,
+			     itable_index(t, dir), name);
 		id = itablecount_add(t, i);
 		itable_view(t, i, &v);
 		ck_assert_uint_eq(v.nodeid, id);

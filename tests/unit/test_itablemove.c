@@ -2,48 +2,20 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 
-#include "fs/itable.h"
 #include "fs/itableset.h"
-
-static struct ref ref_of(uint8_t layer, uint64_t ino)
-{
-	struct ref r = { .layer = layer, .len = 8, .type = 1, .fd = -1 };
-
-	memcpy(r.bytes, &ino, sizeof(ino));
-	return r;
-}
-
-static struct itable *new_table(void)
-{
-	struct ref low = ref_of(1, 1);
-	struct itable_seed seed = { .ino = 1,
-				    .type = S_IFDIR,
-				    .upper = REF_NONE,
-				    .lower = &low,
-				    .n_lower = 1,
-				    .name = "" };
-	struct itable *t = itable_new(NULL);
-
-	ck_assert_ptr_nonnull(t);
-	ck_assert_int_eq(itable_set_root(t, &seed), 0);
-	return t;
-}
+#include "tests/unit/itab.h"
 
 static uint64_t count(struct itable *t)
 {
-	struct itable_stats s;
-
-	itable_stats(t, &s);
-	return s.inodes;
+	return itab_stats(t).inodes;
 }
 
 /* Whoever asked the layers during a copy-up has the one or the other name. */
 START_TEST(a_copy_up_meets_those_who_look)
 {
-	struct ref low = ref_of(1, 50), up = ref_of(0, 60);
+	struct ref low = itab_ref(1, 50), up = itab_ref(0, 60);
 	struct itable_seed below = { .ino = 50,
 				     .parent = ITABLE_ROOT,
 				     .type = S_IFREG,
@@ -60,7 +32,7 @@ START_TEST(a_copy_up_meets_those_who_look)
 	struct inode *i, *j;
 	struct itable *t;
 
-	t = new_table();
+	t = itab_new();
 	ck_assert_int_eq(itable_intern(t, &below, &i), 0);
 	below.moves = above.moves = itable_moves(t);
 	itable_move_begin(t, i);

@@ -11,51 +11,10 @@
 #include "fs/itablecount.h"
 #include "fs/itablepriv.h"
 #include "fs/itableset.h"
+#include "tests/unit/itab.h"
 #include "tests/unit/unit.h"
 
 static struct itable *t;
-
-static struct ref ref_of(uint8_t layer, uint64_t ino)
-{
-	struct ref r = { .layer = layer, .len = 12, .type = 1, .fd = -1 };
-
-	memcpy(r.bytes, &ino, sizeof(ino));
-	memcpy(r.bytes + 8, "gene", 4);
-	return r;
-}
-
-static struct ref ref_pin(uint8_t layer, uint64_t ino)
-{
-	struct ref r = { .layer = layer, .len = 8, .type = REF_PINNED };
-
-	memcpy(r.bytes, &ino, sizeof(ino));
-	r.fd = open("/", O_PATH | O_CLOEXEC);
-	ck_assert_int_ge(r.fd, 0);
-	return r;
-}
-
-static struct inode *intern(struct itable_seed *seed, const struct ref *low)
-{
-	struct inode *i;
-
-	seed->lower = low;
-	seed->n_lower = low ? 1 : 0;
-	seed->moves = itable_moves(t);
-	ck_assert_int_eq(itable_intern(t, seed, &i), 0);
-	return i;
-}
-
-static struct inode *add(uint64_t ino, uint32_t parent, const char *name)
-{
-	struct ref low = ref_of(1, ino);
-	struct itable_seed seed = { .ino = ino,
-				    .parent = parent,
-				    .type = S_IFREG,
-				    .upper = REF_NONE,
-				    .name = name };
-
-	return intern(&seed, &low);
-}
 
 static struct inode *add_upper(uint64_t ino, const char *name)
 {
@@ -63,65 +22,20 @@ static struct inode *add_upper(uint64_t ino, const char *name)
 				    .parent = ITABLE_ROOT,
 				    .flags = INODE_UPPER,
 				    .type = S_IFREG,
-				    .upper = ref_of(REF_UPPER, ino),
+				    .upper = itab_ref(REF_UPPER, ino),
 				    .name = name };
 
-	return intern(&seed, NULL);
+	return itab_intern(t, &seed, NULL);
 }
 
 static void set_up(void)
 {
-	struct ref low = ref_of(1, 1);
-	struct itable_seed seed = { .ino = 1,
-				    .type = S_IFDIR,
-				    .upper = REF_NONE,
-				    .lower = &low,
-				    .n_lower = 1,
-				    .name = "" };
-
-	t = itable_new(NULL);
-	ck_assert_ptr_nonnull(t);
-	ck_assert_int_eq(itable_set_root(t, &seed), 0);
-}
-
-/* The kernel knows it, nobody else does any more. */
-static uint64_t tell(struct inode *i)
-{
-	uint64_t id = itablecount_add(t, i);
-
-	itable_unpin(t, i);
-	return id;
+	t = itab_new();
 }
 
 static void recover(void)
 {
 	ck_assert_int_eq(itablerecover(t), 0);
-}
-
-static struct itable_stats stats(void)
-{
-	struct itable_stats s;
-
-	itable_stats(t, &s);
-	return s;
-}
-
-static bool known(uint64_t nodeid)
-{
-	struct inode *i = itable_get(t, nodeid);
-
-	itable_unpin(t, i);
-	return i != NULL;
-}
-
-/* The nodeid that an identity is found by; 0: none. */
-static uint64_t found(struct ref key)
-{
-	struct inode *i = itable_find(t, &key);
-	uint64_t id = i ? itable_nodeid(t, i) : 0;
-
-	itable_unpin(t, i);
-	return id;
 }
 
 static struct itable_rec *rec_of(uint64_t nodeid)
@@ -166,11 +80,11 @@ START_TEST(all_is_found_again)
 	struct inode *i;
 
 	set_up();
-	a = tell(add(10, ITABLE_ROOT, "a"));
-	b = tell(add(11, (uint32_t)a, "b"));
+	a = itab_tell(t, itab_add(t, 10, ITABLE_ROOT, "a"));
+	b = itab_tell(t, itab_add(t, 11, (uint32_t)a, "b"));
 	i = add_upper(12, "c");
 	itablecount_add(t, i);
-	c = tell(i);
+	c = itab_tell(t, i);
 	for (unsigned times = 0; times < 3; times++) {
 		recover();
 		itablerecover_drop(t);
@@ -178,30 +92,30 @@ START_TEST(all_is_found_again)
 		check_same(a, 10, "a");
 		check_same(b, 11, "b");
 		check_same(c, 12, "c");
-		ck_assert_uint_eq(found(ref_of(1, 10)), a);
-		ck_assert_uint_eq(found(ref_of(1, 11)), b);
-		ck_assert_uint_eq(found(ref_of(REF_UPPER, 12)), c);
-		ck_assert_uint_eq(found(ref_of(1, 12)), 0);
-		ck_assert_uint_eq(stats().inodes, 4);
-		ck_assert_uint_eq(stats().lookups, 5);
+		ck_assert_uint_eq(itab_found(t, itab_ref(1, 10)), a);
+		ck_assert_uint_eq(itab_found(t, itab_ref(1, 11)), b);
+		ck_assert_uint_eq(itab_found(t, itab_ref(REF_UPPER, 12)), c);
+		ck_assert_uint_eq(itab_found(t, itab_ref(1, 12)), 0);
+		ck_assert_uint_eq(itab_stats(t).inodes, 4);
+		ck_assert_uint_eq(itab_stats(t).lookups, 5);
 	}
 	/* It goes on like any other. */
-	i = add(10, ITABLE_ROOT, "again");
+	i = itab_add(t, 10, ITABLE_ROOT, "again");
 	ck_assert_uint_eq(itable_nodeid(t, i), a);
 	itable_unpin(t, i);
-	i = add(13, ITABLE_ROOT, "new");
+	i = itab_add(t, 13, ITABLE_ROOT, "new");
 	ck_assert(itable_nodeid(t, i) != a && itable_nodeid(t, i) != b &&
 		  itable_nodeid(t, i) != c);
 	itable_unpin(t, i);
 	/* And counts are right: it can be forgotten. */
 	itablecount_forget(t, a, 1);
-	ck_assert_msg(known(a), "b's parent");
+	ck_assert_msg(itab_known(t, a), "b's parent");
 	itablecount_forget(t, b, 1);
-	ck_assert(!known(a) && !known(b));
+	ck_assert(!itab_known(t, a) && !itab_known(t, b));
 	itablecount_forget(t, c, 1);
-	ck_assert(known(c));
+	ck_assert(itab_known(t, c));
 	itablecount_forget(t, c, 1);
-	ck_assert_uint_eq(stats().inodes, 1);
+	ck_assert_uint_eq(itab_stats(t).inodes, 1);
 	itable_free(t);
 }
 END_TEST
@@ -211,8 +125,8 @@ START_TEST(a_table_with_the_root_alone)
 	set_up();
 	recover();
 	itablerecover_drop(t);
-	ck_assert(known(ITABLE_ROOT));
-	ck_assert_uint_eq(stats().inodes, 1);
+	ck_assert(itab_known(t, ITABLE_ROOT));
+	ck_assert_uint_eq(itab_stats(t).inodes, 1);
 	ck_assert(!itablerecover_has_suspects(t));
 	itable_free(t);
 }
@@ -225,22 +139,22 @@ START_TEST(what_only_the_dead_knew_is_dropped)
 	struct inode *d, *f, *k;
 
 	set_up();
-	d = add(10, ITABLE_ROOT, "d");
-	f = add(11, itable_index(t, d), "f");
-	k = add(12, ITABLE_ROOT, "k");
+	d = itab_add(t, 10, ITABLE_ROOT, "d");
+	f = itab_add(t, 11, itable_index(t, d), "f");
+	k = itab_add(t, 12, ITABLE_ROOT, "k");
 	dir = itable_nodeid(t, d);
 	file = itable_nodeid(t, f);
 	kept = itablecount_add(t, k);
 	recover();
-	ck_assert_uint_eq(stats().inodes, 4);
+	ck_assert_uint_eq(itab_stats(t).inodes, 4);
 	d = itable_get(t, dir);
 	itablerecover_drop(t);
-	ck_assert_msg(known(dir), "pinned");
-	ck_assert(!known(file));
-	ck_assert(known(kept));
+	ck_assert_msg(itab_known(t, dir), "pinned");
+	ck_assert(!itab_known(t, file));
+	ck_assert(itab_known(t, kept));
 	itable_unpin(t, d);
-	ck_assert(!known(dir));
-	ck_assert_uint_eq(stats().inodes, 2);
+	ck_assert(!itab_known(t, dir));
+	ck_assert_uint_eq(itab_stats(t).inodes, 2);
 	itable_free(t);
 }
 END_TEST
@@ -251,33 +165,33 @@ START_TEST(split_is_not_found_by_its_identity)
 	uint64_t old, new;
 
 	set_up();
-	i = add(10, ITABLE_ROOT, "a");
+	i = itab_add(t, 10, ITABLE_ROOT, "a");
 	old = itablecount_add(t, i);
 	lock_acquire(&i->lock);
 	itable_split_locked(t, i);
 	lock_release(&i->lock);
 	recover();
 	itablerecover_drop(t);
-	ck_assert(known(old));
-	ck_assert_uint_eq(found(ref_of(1, 10)), 0);
-	new = tell(add(10, ITABLE_ROOT, "a"));
+	ck_assert(itab_known(t, old));
+	ck_assert_uint_eq(itab_found(t, itab_ref(1, 10)), 0);
+	new = itab_tell(t, itab_add(t, 10, ITABLE_ROOT, "a"));
 	ck_assert(new != old);
 	recover();
-	ck_assert_uint_eq(found(ref_of(1, 10)), new);
+	ck_assert_uint_eq(itab_found(t, itab_ref(1, 10)), new);
 	itablecount_forget(t, old, 1);
-	ck_assert(!known(old) && known(new));
+	ck_assert(!itab_known(t, old) && itab_known(t, new));
 	itable_free(t);
 }
 END_TEST
 
 START_TEST(moving_stays_to_be_settled)
 {
-	struct ref up = ref_of(REF_UPPER, 99);
+	struct ref up = itab_ref(REF_UPPER, 99);
 	struct inode *i;
 	uint64_t id;
 
 	set_up();
-	i = add(10, ITABLE_ROOT, "a");
+	i = itab_add(t, 10, ITABLE_ROOT, "a");
 	id = itablecount_add(t, i);
 	itable_move_begin(t, i);
 	recover();
@@ -288,8 +202,8 @@ START_TEST(moving_stays_to_be_settled)
 	ck_assert_int_eq(itableset_upper_locked(t, i, &up), 0);
 	itableset_flags_locked(t, i, INODE_UPPER, INODE_MOVING);
 	lock_release(&i->lock);
-	ck_assert_uint_eq(found(up), id);
-	ck_assert_uint_eq(found(ref_of(1, 10)), 0);
+	ck_assert_uint_eq(itab_found(t, up), id);
+	ck_assert_uint_eq(itab_found(t, itab_ref(1, 10)), 0);
 	itable_move_begin(t, i);
 	itable_move_end(t, i);
 	ck_assert(!(itable_flags(t, i) & INODE_MOVING));
@@ -307,8 +221,8 @@ START_TEST(flag_and_blob_are_settled)
 	struct ref r;
 
 	set_up();
-	up = tell(add_upper(10, "up"));
-	low = tell(add(11, ITABLE_ROOT, "low"));
+	up = itab_tell(t, add_upper(10, "up"));
+	low = itab_tell(t, itab_add(t, 11, ITABLE_ROOT, "low"));
 	rec_of(up)->flags &= ~(uint32_t)INODE_UPPER;
 	rec_of(low)->flags |= INODE_UPPER;
 	recover();
@@ -324,8 +238,8 @@ START_TEST(flag_and_blob_are_settled)
 	itable_view_lower(&v, 0, &r);
 	ck_assert_uint_eq(r.layer, 1);
 	itable_unpin(t, i);
-	ck_assert_uint_eq(found(ref_of(REF_UPPER, 10)), up);
-	ck_assert_uint_eq(found(ref_of(1, 11)), low);
+	ck_assert_uint_eq(itab_found(t, itab_ref(REF_UPPER, 10)), up);
+	ck_assert_uint_eq(itab_found(t, itab_ref(1, 11)), low);
 	itable_free(t);
 }
 END_TEST
@@ -335,8 +249,8 @@ START_TEST(a_half_made_record_is_cleared)
 	uint64_t a, b;
 
 	set_up();
-	a = tell(add(10, ITABLE_ROOT, "a"));
-	b = tell(add(11, (uint32_t)a, "b"));
+	a = itab_tell(t, itab_add(t, 10, ITABLE_ROOT, "a"));
+	b = itab_tell(t, itab_add(t, 11, (uint32_t)a, "b"));
 	itable_on_gone(t, note_gone, &n_gone);
 	/* On its way out, or in: no number. */
 	rec_of(b)->nodeid = 0;
@@ -345,17 +259,17 @@ START_TEST(a_half_made_record_is_cleared)
 	itablerecover_drop(t);
 	ck_assert_uint_eq(n_gone, 1);
 	ck_assert_int_eq(gone[0], 5);
-	ck_assert(!known(b));
+	ck_assert(!itab_known(t, b));
 	ck_assert_uint_eq(rec_of(b)->ino, 0);
 	ck_assert_uint_eq(rec_of(b)->parent, 0);
 	ck_assert_uint_eq(atomic_load(&rec_of(b)->blob), 0);
-	ck_assert_uint_eq(stats().inodes, 2);
+	ck_assert_uint_eq(itab_stats(t).inodes, 2);
 	/* It no longer holds its parent, and its place is free. */
 	itablecount_forget(t, a, 1);
-	ck_assert_uint_eq(stats().inodes, 1);
-	tell(add(12, ITABLE_ROOT, "c"));
-	tell(add(13, ITABLE_ROOT, "d"));
-	ck_assert_uint_eq(stats().inodes, 3);
+	ck_assert_uint_eq(itab_stats(t).inodes, 1);
+	itab_tell(t, itab_add(t, 12, ITABLE_ROOT, "c"));
+	itab_tell(t, itab_add(t, 13, ITABLE_ROOT, "d"));
+	ck_assert_uint_eq(itab_stats(t).inodes, 3);
 	ck_assert_uint_eq(n_gone, 1);
 	itable_free(t);
 }
@@ -368,23 +282,23 @@ START_TEST(backing_ids)
 
 	set_up();
 	itable_on_gone(t, note_gone, &n_gone);
-	i = add(10, ITABLE_ROOT, "a");
+	i = itab_add(t, 10, ITABLE_ROOT, "a");
 	lock_acquire(&i->lock);
 	itableset_backing_intent(t, true);
 	itableset_backing_locked(t, i, 3);
 	itableset_backing_intent(t, false);
 	lock_release(&i->lock);
-	kept = tell(i);
-	i = add(11, ITABLE_ROOT, "b");
+	kept = itab_tell(t, i);
+	i = itab_add(t, 11, ITABLE_ROOT, "b");
 	lock_acquire(&i->lock);
 	itableset_backing_locked(t, i, -4);
 	lock_release(&i->lock);
-	leaving = tell(i);
+	leaving = itab_tell(t, i);
 	ck_assert_int_eq(itablerecover_backing(t), -1);
 	recover();
 	ck_assert_uint_eq(n_gone, 1);
 	ck_assert_int_eq(gone[0], 4);
-	ck_assert_uint_eq(stats().backing, 1);
+	ck_assert_uint_eq(itab_stats(t).backing, 1);
 	ck_assert_int_eq(rec_of(kept)->backing, 3);
 	ck_assert_int_eq(rec_of(leaving)->backing, 0);
 	recover();
@@ -403,7 +317,7 @@ START_TEST(records_that_are_none)
 	uint64_t a;
 
 	set_up();
-	a = tell(add(10, ITABLE_ROOT, "a"));
+	a = itab_tell(t, itab_add(t, 10, ITABLE_ROOT, "a"));
 	if (_i == 0)
 		rec_of(a)->parent = t->head->high;
 	else if (_i == 1)
@@ -451,17 +365,17 @@ START_TEST(descriptors_of_records)
 	set_up();
 	itablerecover_fds(t, note_fd, &n_fds);
 	ck_assert_uint_eq(n_fds, 0);
-	low = ref_pin(1, 10);
-	seed.upper = ref_pin(REF_UPPER, 10);
+	low = itab_pin(1, 10);
+	seed.upper = itab_pin(REF_UPPER, 10);
 	up = seed.upper.fd;
-	a = tell(intern(&seed, &low));
-	i = add(11, ITABLE_ROOT, "b");
+	a = itab_tell(t, itab_intern(t, &seed, &low));
+	i = itab_add(t, 11, ITABLE_ROOT, "b");
 	pin = open("/", O_PATH | O_CLOEXEC);
 	lock_acquire(&i->lock);
 	itableset_pin_locked(t, i, pin);
 	lock_release(&i->lock);
-	b = tell(i);
-	tell(add(12, ITABLE_ROOT, "c"));
+	b = itab_tell(t, i);
+	itab_tell(t, itab_add(t, 12, ITABLE_ROOT, "c"));
 	recover();
 	itablerecover_fds(t, note_fd, &n_fds);
 	ck_assert_uint_eq(n_fds, 3);
@@ -493,9 +407,9 @@ START_TEST(each_is_seen_once)
 	uint64_t ids[8] = { 0 }, a, b, c;
 
 	set_up();
-	a = tell(add(10, ITABLE_ROOT, "a"));
-	b = tell(add(11, ITABLE_ROOT, "b"));
-	c = tell(add(12, ITABLE_ROOT, "c"));
+	a = itab_tell(t, itab_add(t, 10, ITABLE_ROOT, "a"));
+	b = itab_tell(t, itab_add(t, 11, ITABLE_ROOT, "b"));
+	c = itab_tell(t, itab_add(t, 12, ITABLE_ROOT, "c"));
 	itablecount_forget(t, b, 1);
 	recover();
 	itablerecover_each(t, visit, ids);
@@ -515,8 +429,8 @@ START_TEST(another_table_of_the_same_memory)
 	uint64_t a, b;
 
 	set_up();
-	a = tell(add(10, ITABLE_ROOT, "a"));
-	b = tell(add_upper(11, "b"));
+	a = itab_tell(t, itab_add(t, 10, ITABLE_ROOT, "a"));
+	b = itab_tell(t, add_upper(11, "b"));
 	first = t;
 	itable_memfds(first, mem);
 	own[0] = dup(mem[0]);
@@ -527,15 +441,15 @@ START_TEST(another_table_of_the_same_memory)
 	itablerecover_drop(t);
 	check_same(a, 10, "a");
 	check_same(b, 11, "b");
-	ck_assert_uint_eq(found(ref_of(REF_UPPER, 11)), b);
-	ck_assert_uint_eq(stats().lookups, 3);
-	tell(add(12, ITABLE_ROOT, "c"));
+	ck_assert_uint_eq(itab_found(t, itab_ref(REF_UPPER, 11)), b);
+	ck_assert_uint_eq(itab_stats(t).lookups, 3);
+	itab_tell(t, itab_add(t, 12, ITABLE_ROOT, "c"));
 	itable_free(t);
 	ck_assert_int_lt(fcntl(own[0], F_GETFD), 0);
 	ck_assert_int_lt(fcntl(own[1], F_GETFD), 0);
 	t = first;
 	recover();
-	ck_assert_uint_eq(stats().inodes, 4);
+	ck_assert_uint_eq(itab_stats(t).inodes, 4);
 	itable_free(t);
 }
 END_TEST

@@ -13,99 +13,7 @@
 
 #include "quota/charge.h"
 #include "quota/ledger.h"
-
-static int64_t the_time = 1000000;
-
-static int64_t now(void)
-{
-	return the_time;
-}
-
-static struct ledger *new_ledger(void)
-{
-	struct ledger *l = ledger_new(-1, now);
-
-	ck_assert_ptr_nonnull(l);
-	return l;
-}
-
-static uint64_t usage(struct ledger *l, enum ledger_kind kind, uint32_t id,
-		      enum limit_resource what)
-{
-	struct limit_rec r;
-
-	ledger_get(l, kind, id, &r);
-	return r.of[what].usage;
-}
-
-static void set(struct ledger *l, enum ledger_kind kind, uint32_t id,
-		enum limit_resource what, uint64_t soft, uint64_t hard)
-{
-	ck_assert_int_eq(ledger_set(l, kind, id, what, soft, hard), 0);
-}
-
-static struct charge of(uint32_t uid, uint32_t gid, uint64_t space)
-{
-	return (struct charge){ .owner = { uid, gid }, .space = space };
-}
-
-static void born(struct ledger *l, uint32_t row, struct charge c)
-{
-	ck_assert_int_eq(charge_born(l, row, &c, CHARGE_NO_MARK, 0), 0);
-}
-
-static void settle(struct ledger *l, uint32_t row, struct charge c)
-{
-	ck_assert_int_eq(charge_settle(l, row, &c), 0);
-}
-
-/* Sums. */
-
-struct sums {
-	struct ledger *l;
-	uint64_t of[LIMIT_RESOURCES];
-	unsigned n;
-};
-
-static void sum_rec(void *ctx, uint32_t id, const struct limit_rec *r)
-{
-	struct sums *s = ctx;
-
-	(void)id;
-	s->n++;
-	for (int i = 0; i < LIMIT_RESOURCES; i++)
-		s->of[i] += r->of[i].usage;
-}
-
-static void sum_row(void *ctx, uint32_t row)
-{
-	struct sums *s = ctx;
-	struct charge c;
-
-	ck_assert(charge_row(s->l, row, &c));
-	s->of[LIMIT_SPACE] += c.space;
-	s->of[LIMIT_INODES]++;
-}
-
-/* Container, users, groups and rows: the same sum. */
-static void ck_sums(struct ledger *l, bool rows)
-{
-	struct sums all[LEDGER_KINDS + 1] = { { .l = l } };
-
-	for (int k = 0; k < LEDGER_KINDS; k++)
-		ledger_each(l, (enum ledger_kind)k, sum_rec, &all[k]);
-	all[LEDGER_KINDS].l = l;
-	charge_each_row(l, sum_row, &all[LEDGER_KINDS]);
-	for (int k = 1; k < LEDGER_KINDS + rows; k++)
-		for (int i = 0; i < LIMIT_RESOURCES; i++)
-			ck_assert_msg(all[k].of[i] == all[0].of[i],
-				      "%s: %llu by %s, the container %llu",
-				      limit_names[i],
-				      (unsigned long long)all[k].of[i],
-				      k < LEDGER_KINDS ? ledger_kinds[k]
-						       : "row",
-				      (unsigned long long)all[0].of[i]);
-}
+#include "tests/unit/books.h"
 
 /* A model: the same changes, in the simplest way. */
 
@@ -142,8 +50,8 @@ static void model_grace(struct model *m)
 				bool above = l->soft && l->usage > l->soft;
 
 				if (above && !l->deadline)
-					l->deadline =
-						the_time + LIMIT_GRACE_DEFAULT;
+					l->deadline = books_time +
+						      LIMIT_GRACE_DEFAULT;
 				if (!above)
 					l->deadline = 0;
 			}
@@ -151,8 +59,8 @@ static void model_grace(struct model *m)
 
 static struct charge any_charge(struct unit_rand *rnd)
 {
-	return of(unit_rand(rnd, IDS), unit_rand(rnd, IDS),
-		  unit_rand(rnd, 8) * 512ull);
+	return books_charge(unit_rand(rnd, IDS), unit_rand(rnd, IDS),
+			    unit_rand(rnd, 8) * 512ull);
 }
 
 static void model_limits(struct ledger *l, struct model *m,
@@ -182,7 +90,7 @@ static void model_step(struct ledger *l, struct model *m, struct unit_rand *rnd)
 	struct charge c = any_charge(rnd);
 
 	if (op < 5) {
-		born(l, row, c);
+		books_born(l, row, c);
 		if (p->known)
 			model_add(m, &p->c, -1);
 		model_add(m, &c, 1);
@@ -190,7 +98,7 @@ static void model_step(struct ledger *l, struct model *m, struct unit_rand *rnd)
 		p->known = true;
 		p->c = c;
 	} else if (op < 12) {
-		settle(l, row, c);
+		books_settle(l, row, c);
 		if (p->known) {
 			model_add(m, &p->c, -1);
 			model_add(m, &c, 1);
@@ -211,7 +119,7 @@ static void model_step(struct ledger *l, struct model *m, struct unit_rand *rnd)
 	} else if (op < 19) {
 		model_limits(l, m, rnd);
 	} else {
-		the_time += unit_rand(rnd, 10000);
+		books_time += unit_rand(rnd, 10000);
 	}
 	model_grace(m);
 }
@@ -232,13 +140,13 @@ static void ck_model(struct ledger *l, const struct model *m)
 		if (m->rows[row].known)
 			ck_assert_mem_eq(&c, &m->rows[row].c, sizeof(c));
 	}
-	ck_sums(l, true);
+	books_check(l, true);
 }
 
 START_TEST(like_the_model)
 {
 	static struct model m;
-	struct ledger *l = new_ledger(), *second;
+	struct ledger *l = books_new(), *second;
 	struct unit_rand rnd;
 
 	unit_rand_start(&rnd);
@@ -248,7 +156,7 @@ START_TEST(like_the_model)
 			ck_model(l, &m);
 		if (i % 9973 == 0) {
 			/* the next process has the same */
-			second = ledger_new(dup(ledger_fd(l)), now);
+			second = ledger_new(dup(ledger_fd(l)), books_now);
 			ck_assert_ptr_nonnull(second);
 			ledger_free(l);
 			l = second;
@@ -279,8 +187,9 @@ static void *work(void *arg)
 
 	for (unsigned i = 0; i < 20000; i++) {
 		uint32_t row = w->number * 1000 + unit_rand(&rnd, 100);
-		struct charge c = { { unit_rand(&rnd, 5), unit_rand(&rnd, 5) },
-				    unit_rand(&rnd, 4) * 512ull };
+		struct charge c = { .owner = { unit_rand(&rnd, 5),
+					       unit_rand(&rnd, 5) },
+				    .space = unit_rand(&rnd, 4) * 512ull };
 		struct charge_want want = { c.owner, c.space, 1 };
 		struct charge_hold hold;
 		struct charge had;
@@ -301,29 +210,30 @@ static void *work(void *arg)
 START_TEST(threads)
 {
 	struct worker w[THREADS];
-	struct ledger *l = new_ledger();
+	struct ledger *l = books_new();
 	unsigned refused = 0;
 
 	for (int k = 0; k < LEDGER_KINDS; k++)
 		ledger_enforce(l, (enum ledger_kind)k, true);
-	set(l, LEDGER_CONTAINER, 0, LIMIT_SPACE, 0, HARD);
-	set(l, LEDGER_USER, 3, LIMIT_INODES, 0, 10);
+	books_set(l, LEDGER_CONTAINER, 0, LIMIT_SPACE, 0, HARD);
+	books_set(l, LEDGER_USER, 3, LIMIT_INODES, 0, 10);
 	for (unsigned i = 0; i < THREADS; i++) {
 		w[i] = (struct worker){ .l = l, .number = i };
 		ck_assert_int_eq(pthread_create(&w[i].id, NULL, work, &w[i]),
 				 0);
 	}
 	for (unsigned i = 0; i < 20000; i++) {
-		ck_assert_uint_le(usage(l, LEDGER_CONTAINER, 0, LIMIT_SPACE),
-				  HARD);
-		ck_assert_uint_le(usage(l, LEDGER_USER, 3, LIMIT_INODES), 10);
+		ck_assert_uint_le(
+			books_usage(l, LEDGER_CONTAINER, 0, LIMIT_SPACE), HARD);
+		ck_assert_uint_le(books_usage(l, LEDGER_USER, 3, LIMIT_INODES),
+				  10);
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
 		pthread_join(w[i].id, NULL);
 		refused += w[i].refused;
 	}
 	ck_assert_uint_gt(refused, 0);
-	ck_sums(l, true);
+	books_check(l, true);
 	ledger_free(l);
 }
 END_TEST
@@ -340,9 +250,9 @@ static void change_for_ever(struct ledger *l, uint64_t seed)
 	/* requests have numbers of their own, or they were done before */
 	for (uint64_t unique = seed << 32;; unique++) {
 		uint32_t row = unit_rand(&rnd, 3000), op = unit_rand(&rnd, 8);
-		struct charge c = { { unit_rand(&rnd, 3000),
-				      unit_rand(&rnd, 3000) },
-				    unit_rand(&rnd, 100) * 512ull };
+		struct charge c = { .owner = { unit_rand(&rnd, 3000),
+					       unit_rand(&rnd, 3000) },
+				    .space = unit_rand(&rnd, 100) * 512ull };
 
 		if (op < 3) {
 			charge_born(l, row, &c, row % CHARGE_MARKS, unique);
@@ -357,13 +267,13 @@ static void change_for_ever(struct ledger *l, uint64_t seed)
 
 START_TEST(killed_in_the_middle)
 {
-	struct ledger *l = new_ledger();
+	struct ledger *l = books_new();
 	struct unit_rand rnd;
 
 	unit_rand_start(&rnd);
 	for (uint32_t i = 0; i < 200; i += 2) {
-		set(l, LEDGER_USER, i, LIMIT_SPACE, 4096, 0);
-		set(l, LEDGER_GROUP, i, LIMIT_INODES, 1, 2);
+		books_set(l, LEDGER_USER, i, LIMIT_SPACE, 4096, 0);
+		books_set(l, LEDGER_GROUP, i, LIMIT_INODES, 1, 2);
 	}
 	for (unsigned i = 0; i < 300; i++) {
 		uint32_t us = unit_rand(&rnd, 3000);
@@ -378,7 +288,7 @@ START_TEST(killed_in_the_middle)
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert(WIFSIGNALED(status));
 		ck_assert_int_eq(ledger_recover(l), 0);
-		ck_sums(l, true);
+		books_check(l, true);
 	}
 	/* they did change it */
 	ck_assert_uint_gt(ledger_version(l), 10000);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/lend.h"
 #include "fs/loop.h"
 
 #define THREADS_MAX 16
@@ -38,6 +40,8 @@ static struct {
 	_Atomic bool gate;   /* open: who waits goes on */
 	_Atomic unsigned at; /* how many stand at it */
 	_Atomic unsigned n_threads;
+	_Atomic unsigned lent; /* handled in the idle class */
+	_Atomic uint32_t client;
 	_Atomic pid_t tids[THREADS_MAX];
 } t;
 
@@ -77,6 +81,8 @@ static void handle(void *ctx, void *request, size_t len, int fd)
 		return;
 	}
 	memcpy(&r, request, sizeof(r));
+	if (sched_getscheduler(0) == SCHED_IDLE)
+		t.lent++;
 	if (r.kind != PLAIN) {
 		t.at++;
 		for (int n = 0; n < 20 * PATIENCE && !t.gate; n++)
@@ -84,6 +90,13 @@ static void handle(void *ctx, void *request, size_t len, int fd)
 	}
 	t.sum += r.number;
 	t.handled++;
+}
+
+static uint32_t caller(const void *request, size_t len)
+{
+	(void)request;
+	(void)len;
+	return t.client;
 }
 
 static void *run(_unused_ void *arg)
@@ -111,6 +124,7 @@ static void set_up(unsigned threads, unsigned busy_poll)
 		.buffer = 1 << 20,
 		.thread_begin = begin_thread,
 		.is_slow = is_slow,
+		.caller = caller,
 		.handle = handle,
 		.ctx = &t,
 	};
@@ -308,6 +322,123 @@ START_TEST(nobody_wakes_while_nothing_happens)
 }
 END_TEST
 
+/* What one asks for while it sleeps until it is answered. */
+static void ask_in_turn(unsigned requests)
+{
+	for (unsigned n = 0; n < requests; n++) {
+		unsigned before = t.handled;
+
+		put(PLAIN, 1);
+		for (int k = 0; k < 100000 && t.handled == before; k++)
+			usleep(10);
+	}
+}
+
+static bool may_lend(void)
+{
+	struct lend l;
+
+	lend_init(&l);
+	if (!l.allowed)
+		unit_skip("no way back from the idle class without "
+			  "CAP_SYS_NICE");
+	return l.allowed;
+}
+
+/* Until the leader lends us its processor; false: it may not. */
+static bool set_up_lending(void)
+{
+	if (!may_lend())
+		return false;
+	set_up(3, 100);
+	t.client = (uint32_t)syscall(SYS_gettid);
+	for (int n = 0; n < 100 && !t.lent; n++)
+		ask_in_turn(50);
+	ck_assert_uint_gt(t.lent, 0);
+	return true;
+}
+
+static bool all_are_ordinary(void)
+{
+	for (unsigned n = 0; n < t.n_threads; n++) {
+		if (sched_getscheduler(t.tids[n]) != SCHED_OTHER)
+			return false;
+	}
+	return true;
+}
+
+static void tear_down_ordinary(void)
+{
+	for (int n = 0; n < PATIENCE && !all_are_ordinary(); n++)
+		nap();
+	ck_assert(all_are_ordinary());
+	tear_down();
+}
+
+/* Whoever has one client lends it the processor, but does not sleep so. */
+START_TEST(lends_while_it_answers)
+{
+	if (set_up_lending())
+		tear_down_ordinary();
+}
+END_TEST
+
+static void *spin(void *arg)
+{
+	_Atomic bool *over = arg;
+
+	while (!*over)
+		;
+	return NULL;
+}
+
+/* Whoever lends gets on beside those who want the processor for themselves. */
+START_TEST(lends_beside_busy_ones)
+{
+	_Atomic bool over = false;
+	pthread_t busy[4];
+
+	if (!set_up_lending())
+		return;
+	for (unsigned n = 0; n < ARRAY_SIZE(busy); n++)
+		ck_assert_int_eq(
+			pthread_create(&busy[n], NULL, spin, (void *)&over), 0);
+	for (unsigned n = 0; n < 100; n++) {
+		unsigned before = t.handled;
+
+		put(PLAIN, 1);
+		ck_assert(reaches(&t.handled, before + 1));
+	}
+	over = true;
+	for (unsigned n = 0; n < ARRAY_SIZE(busy); n++)
+		pthread_join(busy[n], NULL);
+	tear_down();
+}
+END_TEST
+
+/* Nobody could look after it. */
+START_TEST(one_thread_lends_nothing)
+{
+	if (!may_lend())
+		return;
+	set_up(1, 100);
+	t.client = (uint32_t)syscall(SYS_gettid);
+	ask_in_turn(300);
+	ck_assert_uint_eq(t.lent, 0);
+	tear_down();
+}
+END_TEST
+
+/* It has lent its processor and does not get on: others do. */
+START_TEST(stuck_while_it_lends)
+{
+	if (!set_up_lending())
+		return;
+	others_go_on(STUCK, 3, 1);
+	tear_down_ordinary();
+}
+END_TEST
+
 START_TEST(an_error_of_the_device)
 {
 	struct loop_config cfg = {
@@ -339,6 +470,10 @@ Suite *test_loop_suite(void)
 	tcase_add_test(c, stuck_at_the_very_first);
 	tcase_add_test(c, leaders_come_and_go);
 	tcase_add_test(c, nobody_wakes_while_nothing_happens);
+	tcase_add_test(c, lends_while_it_answers);
+	tcase_add_test(c, lends_beside_busy_ones);
+	tcase_add_test(c, one_thread_lends_nothing);
+	tcase_add_test(c, stuck_while_it_lends);
 	tcase_add_test(c, an_error_of_the_device);
 	suite_add_tcase(s, c);
 	return s;

@@ -50,6 +50,7 @@ static const char *const pieces[] = {
 	"off",
 	"program_trees=",
 	"none",
+	"follow=",
 	"passthrough=",
 	"squash_to_root",
 	"squash_to_uid=",

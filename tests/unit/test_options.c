@@ -32,6 +32,7 @@ START_TEST(the_least_there_is)
 	ck_assert_uint_eq(o.busy_poll, OPTIONS_BUSY_POLL);
 	ck_assert_uint_eq(o.threads, 0);
 	ck_assert(o.readonly && o.suid && o.dev && o.exec && o.passthrough);
+	ck_assert(o.follow);
 	ck_assert(o.redirect_dir);
 	ck_assert(!o.noacl && !o.noxattrs && !o.noatime && !o.allow_other);
 	ck_assert(!o.userxattr && !o.xattr_permissions && !o.foreground);
@@ -432,9 +433,9 @@ START_TEST(usage_tells_the_truth)
 		"fsync=",	  "volatile",
 		"timeout=",	  "busy_poll=",
 		"threads=",	  "passthrough=",
-		"quota=",	  "quota-window=",
-		"program_trees=", "fsname=",
-		"subtype=",
+		"follow=",	  "quota=",
+		"quota-window=",  "program_trees=",
+		"fsname=",	  "subtype=",
 	};
 	const char *usage = options_usage();
 

@@ -184,7 +184,7 @@ START_TEST(a_reader_sees_a_first_write)
 	ck_assert_int_eq(file_open(v.o, i, O_RDONLY, false, &rd), 0);
 	ck_assert_int_eq(file_read(v.o, rd.fh, buf, 3, 0), 3);
 	ck_assert_int_eq(file_open(v.o, i, O_RDWR, false, &wr), 0);
-	ck_assert_int_eq(file_write(v.o, wr.fh, "new", 3, 0), 3);
+	ck_assert_int_eq(file_write(v.o, wr.fh, "new", 3, 0, 0), 3);
 	ck_assert_int_eq(file_read(v.o, rd.fh, buf, 100, 0), 8);
 	ck_assert_mem_eq(buf, "new text", 8);
 	ck_assert_uint_eq(htable_count(v.o->handles), 2);
@@ -225,7 +225,7 @@ START_TEST(removed_while_open)
 	file_release(v.o, low.fh);
 	/* Written after it lost its name. */
 	ck_assert_int_eq(file_open(v.o, i, O_RDWR, false, &low), 0);
-	ck_assert_int_eq(file_write(v.o, low.fh, "L", 1, 0), 1);
+	ck_assert_int_eq(file_write(v.o, low.fh, "L", 1, 0, 0), 1);
 	ck_assert_int_eq(file_read(v.o, low.fh, buf, 100, 0), 5);
 	ck_assert_mem_eq(buf, "Lower", 5);
 	file_release(v.o, low.fh);

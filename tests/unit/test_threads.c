@@ -80,7 +80,8 @@ static void *copy_up_together(void *arg)
 		nodeids[n][self] = itablecount_add(v.o->inodes, i);
 		err = file_open(v.o, i, O_RDWR, false, &f);
 		if (err == 0) {
-			err = file_write(v.o, f.fh, &byte, 1, (off_t)self) == 1
+			err = file_write(v.o, f.fh, &byte, 1, (off_t)self, 0) ==
+					      1
 				      ? 0
 				      : -EIO;
 			file_release(v.o, f.fh);
@@ -145,7 +146,8 @@ static void *links_together(void *arg)
 		}
 		err = file_open(v.o, i, O_RDWR, false, &f);
 		if (err == 0) {
-			err = file_write(v.o, f.fh, &byte, 1, (off_t)self) == 1
+			err = file_write(v.o, f.fh, &byte, 1, (off_t)self, 0) ==
+					      1
 				      ? 0
 				      : -EIO;
 			file_release(v.o, f.fh);

@@ -118,6 +118,8 @@ int main(int argc, char **argv)
 {
 	if (argc < 2)
 		return usage();
+	/* Several write at a time: each line whole. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t t = 0; t < N_TABLES; t++) {
 		for (const struct vt_command *c = tables[t]; c->name; c++) {
 			if (strcmp(c->name, argv[1]) != 0)

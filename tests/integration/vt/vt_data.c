@@ -366,7 +366,43 @@ static int run_race_check(int argc, char **argv)
 	return 0;
 }
 
+/*
+ * One descriptor: `count` pieces behind each other, then a change far behind
+ * them. Here and not in a shell, for a close would end what the filesystem has
+ * reserved meanwhile.
+ */
+static int run_behind(int argc, char **argv)
+{
+	static char piece[1 << 16];
+	const char *what = argv[4];
+	size_t size = (size_t)vt_number(argv[2]);
+	long long count = vt_number(argv[3]);
+	off_t far = 5 * (off_t)size * count, from = 0;
+	int fd = open(argv[1], O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	ssize_t n = -1;
+
+	(void)argc;
+	if (fd < 0 || size > sizeof(piece))
+		return vt_errno(argv[1]);
+	memset(piece, 'x', sizeof(piece));
+	for (long long i = 0; i < count; i++) {
+		if (write(fd, piece, size) != (ssize_t)size)
+			return vt_errno("write");
+	}
+	if (strcmp(what, "write") == 0)
+		n = pwrite(fd, piece, size, far);
+	else if (strcmp(what, "truncate") == 0)
+		n = ftruncate(fd, far);
+	else if (strcmp(what, "fallocate") == 0)
+		n = fallocate(fd, 0, far, (off_t)size);
+	else if (strcmp(what, "copy") == 0)
+		n = copy_file_range(fd, &from, fd, &far, size, 0);
+	return n < 0 ? vt_errno(what) : 0;
+}
+
 const struct vt_command vt_data_commands[] = {
+	{ "behind", "PATH SIZE COUNT write|truncate|fallocate|copy", 4,
+	  run_behind },
 	{ "open", "PATH [FLAGS]", 1, run_open },
 	{ "write", "PATH OFFSET TEXT [FLAGS]", 3, run_write },
 	{ "fill", "PATH SIZE", 2, run_fill },

@@ -19,6 +19,8 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/falloc.h>
+#include <linux/fuse.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,8 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include "fs/base/crash.h"
 
 #define CHUNK_MAX (4 << 20)
 #define PAGE 4096
@@ -375,6 +379,7 @@ static const struct kind {
 	{ "symlink", make_symlink }, { "unnamed", make_unnamed },
 	{ "xattr", make_attribute },
 };
+#define N_MAKERS 6 /* of inodes */
 
 struct make {
 	const struct kind *kind;
@@ -414,6 +419,100 @@ static int run_make(int argc, char **argv)
 	return at_once((int)vt_number(argv[4]), make_some, &m);
 }
 
+/*
+ * As many as are wanted make a name each, keep it for a moment and remove it,
+ * again and again, while a limit lets some of them: how many had one at a time? In folders of their
+ * own, 0 and on: who is asking keeps a folder locked.
+ */
+#define KEPT_US 300
+
+struct crowd {
+	const char *dir, *stop;
+	struct shared {
+		_Atomic int now, most, made;
+	} * seen;
+};
+
+static void have_one(struct shared *s)
+{
+	int now = ++s->now, most = s->most;
+
+	while (now > most &&
+	       !atomic_compare_exchange_weak(&s->most, &most, now))
+		;
+	s->made++;
+	usleep(KEPT_US);
+	s->now--;
+}
+
+static int crowd_one(void *ctx, int number)
+{
+	const struct crowd *c = ctx;
+	const struct kind *k = &kinds[number % N_MAKERS];
+	char path[4096];
+
+	for (int n = 0; n < 1000000 && access(c->stop, F_OK) != 0; n++) {
+		snprintf(path, sizeof(path), "%s/%d/%d", c->dir, number, n);
+		if (k->make(path) == 0) {
+			have_one(c->seen);
+			if (remove(path) != 0)
+				return vt_errno(path);
+		} else if (errno != EDQUOT && errno != ENOSPC) {
+			return vt_errno(path);
+		} else {
+			usleep(KEPT_US);
+		}
+	}
+	return 0;
+}
+
+static int run_crowd(int argc, char **argv)
+{
+	struct crowd c = { .dir = argv[1], .stop = argv[3] };
+	int r;
+
+	(void)argc;
+	c.seen = mmap(NULL, sizeof(*c.seen), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (c.seen == MAP_FAILED)
+		return vt_errno("mmap");
+	r = at_once((int)vt_number(argv[2]), crowd_one, &c);
+	printf("%d %d\n", c.seen->most, c.seen->made);
+	return r;
+}
+
+/*
+ * The daemon, built with crash points, dies whenever it has made an inode of
+ * these kinds and nothing else, for so long.
+ */
+static int run_dies_making(int argc, char **argv)
+{
+	static const unsigned ops[] = { FUSE_CREATE, FUSE_MKNOD, FUSE_MKDIR,
+					FUSE_SYMLINK };
+	int fd = open(argv[1], O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct crash_control *c = MAP_FAILED;
+	int rounds = (int)vt_number(argv[2]) * 20;
+
+	(void)argc;
+	if (fd >= 0 && ftruncate(fd, sizeof(*c)) == 0)
+		c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED,
+			 fd, 0);
+	if (c == MAP_FAILED)
+		return vt_errno(argv[1]);
+	c->size = sizeof(*c);
+	c->points = CRASH_MAX;
+	c->magic = CRASH_MAGIC;
+	for (int i = 0; i < rounds; i++) {
+		if (atomic_load(&c->armed) == 0)
+			atomic_store(&c->armed, crash_arm_word(CRASH_INODE_MADE,
+							       ops[i % 4], 0));
+		usleep(50000);
+	}
+	atomic_store(&c->armed, 0);
+	printf("%llu\n", (unsigned long long)atomic_load(&c->fired));
+	return 0;
+}
+
 /* Truth. */
 
 static long long sum_bytes;
@@ -445,6 +544,8 @@ static int run_sample(int argc, char **argv)
 }
 
 const struct vt_command vt_quota_commands[] = {
+	{ "crowd", "DIR PROCESSES STOP", 3, run_crowd },
+	{ "dies-making", "CONTROL SECONDS", 2, run_dies_making },
 	{ "grow", "VERB FLAGS CHUNK MAX PROCESSES PATH [SOURCE]", 6, run_grow },
 	{ "grow-map", "PATH OFFSET LENGTH STEP", 4, run_grow_map },
 	{ "grown", "<PIECES", 0, run_grown },

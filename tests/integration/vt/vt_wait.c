@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -83,6 +84,29 @@ static int run_pids(int argc, char **argv)
 {
 	(void)argc;
 	return list_pids(argv[1], 1) > 0 ? 0 : 1;
+}
+
+/* N children that wait as long as this one, which waits SECONDS. */
+static int run_forks(int argc, char **argv)
+{
+	long long n = vt_number(argv[1]);
+
+	(void)argc;
+	while (n-- > 0) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			return vt_errno("fork");
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pause();
+			_exit(0);
+		}
+	}
+	puts("ready");
+	fflush(stdout);
+	sleep((unsigned)vt_number(argv[2]));
+	return 0;
 }
 
 /* Wait until no process has TEXT in its command line. */
@@ -295,6 +319,7 @@ static int run_userns(int argc, char **argv)
 }
 
 const struct vt_command vt_wait_commands[] = {
+	{ "forks", "N SECONDS", 2, run_forks },
 	{ "watchdog", "PID SECONDS", 2, run_watchdog },
 	{ "pids", "TEXT", 1, run_pids },
 	{ "gone", "TEXT SECONDS", 2, run_gone },

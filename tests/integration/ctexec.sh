@@ -1,0 +1,323 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ctexec.sh - what runs in a container that runs: commands, shells, the console;
+# and containers for one command. All of them are a busybox.
+#
+# timeout: 900
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/integration/lib_template.sh
+. "$(dirname "$0")/lib_template.sh"
+# shellcheck source=tests/integration/lib_ct.sh
+. "$(dirname "$0")/lib_ct.sh"
+
+HOST_IDS=0
+
+# In the background a function of the shell would be one more process.
+
+# ---- working in it -----------------------------------------------------------
+
+t_exec() {
+	begin
+	assert_eq out "$(vefs exec 101 'echo out; echo err >&2' 2>"$D/err")"
+	assert_text "$D/err" $'err\n'
+	vexits 8 exec 101 'exit 3'
+	vexits 3 exec2 101 'exit 3'
+	vexits 137 exec2 101 'kill -9 $$'
+	vexits 0 exec 101 -- true
+	vexits 8 exec 101 nosuch-command
+	vexits 127 exec2 101 nosuch-command
+	assert_eq "a b" "$(vefs exec 101 echo a b)"
+	assert_eq "1 2" "$(printf 'x=1\necho $x 2\n' | vefs exec 101 -)"
+	vexits 5 exec2 101 - <<<'exit 5'
+	assert_eq / "$(vefs exec 101 pwd)"
+	assert_eq "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+		"$(SECRET=1 vefs exec 101 env | grep -E 'PATH=|SECRET')"
+	# what is left behind does not keep us
+	vexits 0 exec 101 'sleep 1000 >/dev/null 2>&1 &'
+	vexits 0 exec 101 'sleep 1000 &'
+	vefs --quiet stop --fast 101
+}
+
+t_exec_pipes() {
+	local sum
+
+	begin
+	head -c 20000000 /dev/urandom >"$D/data"
+	sum=$(md5sum <"$D/data")
+	# by files and by pipes
+	assert_eq "$sum" "$(vefs exec 101 md5sum <"$D/data")"
+	assert_eq "$sum" "$(cat <"$D/data" | vefs exec 101 cat | md5sum)"
+	vefs exec 101 cat <"$D/data" >"$D/back"
+	assert_same_content "$D/data" "$D/back"
+	vefs exec 101 'cat >/root/x; cat /root/x' <"$D/data" >>"$D/back"
+	assert_eq 40000000 "$(stat -c %s "$D/back")"
+	vefs exec 101 'yes' | head -n 1 >"$D/said" # it ends with its reader
+	vefs exec 101 'cat' </dev/null
+	vefs exec 101 true <"$D/data"
+	# both at the same time, with somebody who reads late
+	assert_eq "$sum" "$(vefs exec 101 'cat >&2' <"$D/data" \
+		2>&1 >/dev/null | (sleep 1 && md5sum))"
+}
+
+# Files that it is given are not to be opened anew, or led out by.
+t_exec_gives_no_files() {
+	begin
+	echo "the host's" >"$D/file"
+	for n in 0 1 2; do
+		vefs exec 101 "a=\$(readlink /proc/\$\$/fd/$n)
+			echo \$a >/root/link" <"$D/file" >>"$D/out" 2>>"$D/err"
+		case $(cat "$S/root/101/root/link") in
+		pipe:*) ;;
+		*) fail "$n is $(cat "$S/root/101/root/link")" ;;
+		esac
+	done
+	! vefs exec2 101 "cat /proc/self/fd/0/../file" <"$D" >"$D/out" 2>&1 ||
+		fail "it was led out"
+	! grep host "$D/out" || fail "it was led out"
+	printf 'readlink /proc/$$/fd/0\n' >"$D/script"
+	case $(vefs runscript 101 "$D/script") in
+	pipe:*) ;;
+	*) fail "it has the script itself" ;;
+	esac
+	vefs run bb -- readlink /proc/self/fd/1 >"$D/out"
+	case $(cat "$D/out") in
+	pipe:*) ;;
+	*) fail "$(cat "$D/out")" ;;
+	esac
+}
+
+# ^C for vefs is one for all of what it runs.
+t_exec_is_interrupted() {
+	local pid
+
+	begin
+	own exec2 101 'sleep 1001; echo not to be' >"$D/out" &
+	pid=$!
+	until_true vefs exec 101 pidof sleep
+	kill -TERM "$pid"
+	wait $! || assert_eq 143 $?
+	until_true gone_inside sleep
+	assert_text "$D/out" ""
+}
+
+gone_inside() {
+	! vefs exec 101 "pidof '$1'"
+}
+
+t_runscript() {
+	begin
+	printf 'echo in $(hostname)\nexit 4\n' >"$D/script"
+	vexits 4 runscript 101 "$D/script"
+	says "^in 101$"
+	vexits 1 runscript 101 "$D/nosuch"
+	says nosuch
+}
+
+t_enter() {
+	local status=0
+
+	begin
+	vefs_on_pty enter 101 <<'END' || status=$?
+expect #
+send tty; stty size\n
+expect /dev/pts/\d
+expect 33 99
+resize 20 50
+send stty size\n
+expect 20 50
+send sh -c 'echo re${x}ady; exec sleep 1000'\n
+expect ready
+send \x03
+send echo TERM is $TERM in $PWD\n
+expect TERM is \w+ in /root
+send exit 7\n
+END
+	assert_eq 7 "$status"
+	vefs_on_pty enter 101 --exec 'tty; echo $((6 * 7))' </dev/null
+	says "/dev/pts"
+	says "42"
+	# what comes by a pipe ends
+	assert_eq "pty" "$(echo 'test -t 0 && echo p""ty' | timeout 60 \
+		"$VEFS_BIN/vefs" --root "$S" enter 101 | tr -d '\r' |
+		grep -x pty)"
+}
+
+t_console() {
+	begin
+	until_true grep -q booted "$S/containers/101/run/console.log"
+	vefs logs 101 | grep -q booted
+	vefs_on_pty console 101 <<'END'
+expect leaves
+send echo $((6 * 7)) on $(tty)\n
+expect 42 on /dev/console
+send stty size\n
+expect 33 99
+send \x1b.
+END
+	# it is still there, and was noted
+	vefs logs 101 | grep -q "42 on"
+	vefs_on_pty console 101 <<'END'
+send echo again\n
+expect again
+send \x1b.
+END
+	# a terminal is shown nothing that it obeys
+	vefs exec 101 'printf "\033[2Jnot cleared" >/dev/console'
+	until_true grep -q "not cleared" "$S/containers/101/run/console.log"
+	vefs_on_pty logs 101 </dev/null
+	grep -q 'not cleared' "$D/said"
+	! grep -q $'\033' "$D/said" || fail "there is an Esc"
+	# and says so when it ends
+	vefs_on_pty console 101 <<'END'
+expect leaves
+send poweroff -f\n
+END
+	until_true status_is 101 "unmounted down"
+	vefs --quiet start 101
+	assert_eq 2 "$(vefs logs 101 | grep -c booted)"
+}
+
+# Much on the console: the monitor goes on, the log stays small.
+t_console_flood() {
+	local log=$D/store/containers/101/run/console.log
+
+	begin
+	vefs exec 101 'yes 0123456789012345678901234567890123456789 \
+		>/dev/console 2>&1 &' >"$D/said" 2>&1
+	until_true test -e "$log.1"
+	vexits 0 exec 101 echo ok
+	assert_le "$(stat -c %s "$log")" 1100000 "the log"
+	assert_le "$(stat -c %s "$log.1")" 1100000 "the log before"
+	vexits 0 stop --fast 101
+	assert_clean
+}
+
+# ---- suspended ---------------------------------------------------------------
+
+t_suspend() {
+	begin
+	vefs exec 101 'while :; do date +%s.%N >/root/now; sleep 0.02; done \
+		>/dev/null 2>&1 &'
+	until_true test -s "$S/root/101/root/now"
+	vexits 0 suspend 101
+	assert_eq "CTID 101 exist mounted running suspended" "$(vefs status 101)"
+	vexits 1 suspend 101
+	says "suspended already"
+	# its filesystem is not
+	cp "$S/root/101/root/now" "$D/then"
+	echo "by the host" >"$S/root/101/root/note"
+	sleep 0.3
+	assert_same_content "$S/root/101/root/now" "$D/then"
+	vexits 1 exec 101 true
+	says "is suspended"
+	vexits 0 resume 101
+	vexits 1 resume 101
+	assert_eq "by the host" "$(vefs exec 101 cat /root/note)"
+	until_true differs_from "$S/root/101/root/now" "$D/then"
+	vexits 0 suspend 101
+	vexits 0 stop --fast 101
+	assert_clean
+	vefs --quiet start 101
+	vexits 0 suspend 101
+	vexits 0 stop 101
+	vefs --quiet start 101
+	vexits 0 suspend 101
+	vefs --quiet kill 101
+	until_true status_is 101 "unmounted down"
+	assert_clean
+}
+
+differs_from() {
+	! cmp -s "$1" "$2"
+}
+
+# ---- run ---------------------------------------------------------------------
+
+no_containers() {
+	[ -z "$(ls "$S/containers")" ] && nothing_runs
+}
+
+t_run() {
+	busybox_template
+	vexits 0 run bb -- true
+	vexits 7 run bb -- sh -c 'exit 7'
+	vexits 127 run bb -- sh -c nosuch-command
+	vexits 0 run bb </dev/null
+	until_true no_containers
+}
+
+t_run_streams() {
+	busybox_template
+	assert_eq hello "$(echo hello | vefs run bb -- cat)"
+	head -c 5000000 /dev/urandom >"$D/data"
+	assert_eq "$(md5sum <"$D/data")" "$(vefs run bb -- md5sum <"$D/data")"
+	assert_eq "$(md5sum <"$D/data")" \
+		"$(cat <"$D/data" | vefs run bb -- cat | md5sum)"
+	assert_eq out "$(vefs run bb -- sh -c 'echo out; echo err >&2' \
+		2>"$D/err")"
+	assert_text "$D/err" $'err\n'
+	assert_eq "0 1 2" "$(vefs run bb -- ls /proc/self/fd | grep -vx 3 | xargs)"
+	vexits 125 run bb -- /nosuch
+	says "no program /nosuch"
+	vexits 125 run bb --ram nosuch -- true
+	assert_eq $((64 << 20)) "$(vefs run bb --ram 64M -- \
+		awk '/MemTotal/ { print $2 * 1024 }' /proc/meminfo)"
+	no_containers || fail "left: $(ls "$S/containers") $(left_of_them)"
+}
+
+# Not a byte is lost on the way to a terminal, however slow.
+t_run_on_terminal() {
+	local status=0
+
+	busybox_template
+	vefs_on_pty run bb -- sh -c 'tty; stty size; seq 1 50000' </dev/null
+	says "/dev/console"
+	says "33 99"
+	assert_eq 50000 "$(tr -d '\r' <"$D/said" | grep -cx '[0-9]*')"
+	echo "slowly 0.004" |
+		vefs_on_pty run bb -- seq 1 50000
+	assert_eq 50000 "$(tr -d '\r' <"$D/said" | grep -cx '[0-9]*')"
+	vefs_on_pty run bb <<'END' || status=$?
+expect #
+send exit 9\n
+END
+	assert_eq 9 "$status"
+	no_containers || fail "left: $(ls "$S/containers") $(left_of_them)"
+}
+
+# Killed in any way it takes all with it: told to end, its command told, the
+# command of the host killed, its monitor killed.
+t_run_killed() {
+	local pid monitor
+
+	busybox_template
+	for sig in TERM INT HUP KILL; do
+		begin_run "$sig"
+		kill "-$sig" "$pid"
+		! wait "$pid" || fail "$sig: it ended well"
+		until_true no_containers
+	done
+	begin_run monitor
+	kill -KILL "$monitor"
+	! wait "$pid" || fail "it ended well"
+	until_true no_containers
+	# what the command does with it is its own
+	own run bb -- sh -c 'trap "echo bye; exit 3" TERM
+		echo x; while :; do sleep 0.1; done' >"$D/out" &
+	pid=$!
+	until_true grep -q x "$D/out"
+	kill -TERM "$pid"
+	wait "$pid" || assert_eq 3 $?
+	assert_text "$D/out" $'x\nbye\n'
+}
+
+begin_run() {
+	own run bb -- sh -c 'echo up; sleep 1000' >"$D/out.$1" &
+	pid=$!
+	until_true grep -q up "$D/out.$1"
+	monitor=$(state "$(ls "$S/containers")" MONITOR)
+}
+
+run_all "$@"

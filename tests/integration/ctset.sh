@@ -1,0 +1,221 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ctset.sh - containers that run are changed: limits, devices, network,
+# hostname, at once or not at all.
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/integration/lib_template.sh
+. "$(dirname "$0")/lib_template.sh"
+
+HOST_IDS=0
+# For measurements between networks, so nobody else's, we hope; and not those of
+# another run beside this one.
+HOST=$(($$ / 250 % 250)).$(($$ % 250 + 1))
+IP=198.18.$HOST
+IP2=198.19.$HOST
+
+stop_all() {
+	local id
+
+	for id in $(vefs list -1); do
+		vefs --quiet stop --fast "$id"
+	done
+}
+
+# A busybox that runs, as 101, with more OPTIONS.
+begin() {
+	local r=$D/src name
+
+	need busybox
+	! ldd "$(command -v busybox)" >"$D/said" 2>&1 ||
+		skip "busybox is not static"
+	mkdir -p "$r"/{bin,sbin,dev,proc,sys,tmp,etc,run}
+	cp "$(command -v busybox)" "$r/bin/busybox"
+	for name in sh ls cat hostname ip sleep stat; do
+		ln -s busybox "$r/bin/$name"
+	done
+	ln -s ../bin/busybox "$r/sbin/init"
+	put "$r/etc/inittab" '::respawn:/bin/sleep 1000'$'\n'
+	vefs --quiet template import b:1 "$r"
+	trap stop_all EXIT
+	start 101 "$@"
+}
+
+start() {
+	vefs --quiet create "$1" --template b "${@:2}"
+	vefs --quiet start "$1"
+}
+
+# group ID FILE CONTROLLER PART: what the kernel has there
+group() {
+	local name base
+
+	name=$(sed -n 's/^GROUP="\(.*\)"/\1/p' \
+		"$S/containers/$1/run/state")
+	for base in "/sys/fs/cgroup/$3" /sys/fs/cgroup; do
+		if [ -r "$base/vefs/$name$4/$2" ]; then
+			cat "$base/vefs/$name$4/$2"
+			return
+		fi
+	done
+}
+
+# memory ID, tasks ID, cpu ID: its limits, the same on v1 and v2
+memory() {
+	group "$1" memory.limit_in_bytes memory /payload |
+		grep . || group "$1" memory.max memory /payload
+}
+
+tasks() {
+	group "$1" pids.max pids /payload
+}
+
+cpu() {
+	group "$1" cpu.cfs_quota_us cpu "" | grep . ||
+		group "$1" cpu.max cpu "" | cut -d ' ' -f 1
+}
+
+line() {
+	sed -n "s/^$2=\"\\(.*\\)\"/\\1/p" "$S/containers/$1/vefs.conf"
+}
+
+t_limits() {
+	begin --ram 256M --numproc 50
+	assert_eq "$((256 << 20)) 50" "$(memory 101) $(tasks 101)"
+	vefs --quiet set 101 --ram 128M --numproc 30:40 --cpulimit 20
+	assert_eq "$((128 << 20)) 40 20000" \
+		"$(memory 101) $(tasks 101) $(cpu 101)"
+	assert_eq "32768 40 20" \
+		"$(vefs list -Ho physpages.l,numproc.l,cpulimit 101 | xargs)"
+	# it was not kept, and what else is changed does not take it back
+	assert_eq "" "$(line 101 CPULIMIT)"
+	vefs --quiet set 101 --cpulimit unlimited --save
+	assert_eq "$((128 << 20)) 40" "$(memory 101) $(tasks 101)"
+	case $(cpu 101) in
+	-1 | max) ;;
+	*) fail "still limited: $(cpu 101)" ;;
+	esac
+	vefs --quiet set 101 --ram 512M --save
+	assert_eq "$((512 << 20))" "$(memory 101)"
+	assert_eq 0:131072 "$(line 101 PHYSPAGES)"
+	assert_eq 50 "$(line 101 NUMPROC)"
+	# a line that is gone is no limit
+	vefs --quiet set 101 --numproc '' --save
+	assert_eq max "$(tasks 101)"
+	vefs --quiet stop --fast 101
+	vefs --quiet start 101
+	assert_eq "$((512 << 20)) max" "$(memory 101) $(tasks 101)"
+}
+
+t_hostname() {
+	begin --hostname one
+	vefs --quiet set 101 --hostname two
+	assert_eq two "$(vefs exec 101 hostname)"
+	assert_eq "two" "$(vefs list -Ho hostname)"
+	assert_eq one "$(line 101 HOSTNAME)"
+	vefs --quiet set 101 --hostname three --save
+	assert_eq "three three" "$(vefs exec 101 hostname) $(line 101 HOSTNAME)"
+}
+
+t_devices() {
+	begin
+	! vefs exec 101 'ls /dev/loop-control' 2>/dev/null ||
+		fail "it is there before"
+	[ -c /dev/loop-control ] || skip "no /dev/loop-control"
+	vefs --quiet set 101 --devnodes loop-control:rw
+	assert_eq "10 237" "$(vefs exec 101 \
+		'stat -c "%t %T" /dev/loop-control' |
+		(read -r a b && echo $((0x$a)) $((0x$b))))"
+	assert_eq 0 "$(vefs exec 101 'exec 3<>/dev/loop-control && echo 0')"
+	vefs --quiet set 101 --devnodes loop-control:none
+	! vefs exec 101 'ls /dev/loop-control' 2>/dev/null ||
+		fail "it is there afterwards"
+}
+
+# A container cannot turn what is made for it into something of the host's.
+t_devices_and_links() {
+	local status=0
+
+	begin
+	[ -c /dev/net/tun ] || skip "no /dev/net/tun"
+	mkdir "$D/victim"
+	chmod 777 "$D/victim"
+	# the node's directory becomes a link
+	vefs exec 101 "rmdir /dev/net && ln -s $D/victim /dev/net"
+	vefs --quiet set 101 --devnodes net/tun:rw 2>"$D/said" || status=$?
+	assert_eq 1 "$status"
+	grep -q "/dev/net/tun: Not a directory" "$D/said" ||
+		fail "told $(cat "$D/said")"
+	assert_names "$D/victim" ""
+	[ ! -e "$S/containers/101/run/live" ] || fail "it was kept"
+	vefs exec 101 "rm /dev/net && mkdir /dev/net"
+	vefs --quiet set 101 --devnodes net/tun:rw
+	assert_eq 0 "$(vefs exec 101 'exec 3<>/dev/net/tun && echo 0')"
+}
+
+t_network() {
+	begin --ipadd "$IP"
+	vefs exec 101 'ip addr' | grep -q "$IP" || fail "no address"
+	vefs --quiet set 101 --ipadd "$IP2"
+	assert_eq "$IP $IP2" "$(vefs list -Ho ip)"
+	vefs exec 101 'ip addr' | grep -qF "$IP2" || fail "no address"
+	vefs --quiet set 101 --ipdel "$IP2" --save
+	! vefs exec 101 'ip addr' | grep -qF "$IP2" || fail "still there"
+	assert_eq "$IP" "$(line 101 IP_ADDRESS)"
+	vefs --quiet set 101 --ipdel all
+	! vefs exec 101 'ip addr' | grep -q "$IP" || fail "still there"
+	assert_eq "$IP" "$(line 101 IP_ADDRESS)"
+}
+
+# When a step fails all is as before: the kernel's limits and vefs.conf.
+t_all_or_nothing() {
+	begin --ram 256M --numproc 50
+	start 102 --ipadd "$IP"
+	cp "$S/containers/101/vefs.conf" "$D/before"
+	refused "$IP" set 101 --ram 128M --numproc 20 --hostname new \
+		--ipadd "$IP" --save
+	assert_eq "$((256 << 20)) 50" "$(memory 101) $(tasks 101)"
+	cmp "$D/before" "$S/containers/101/vefs.conf"
+	assert_ne new "$(vefs exec 101 hostname)"
+	vefs exec 102 'ip addr' | grep -q "$IP" || fail "102 has lost it"
+}
+
+t_what_is_for_the_next_start() {
+	begin
+	refused "cannot be changed while container 101 is running" \
+		set 101 --features fuse:on
+	refused "save is missing" set 101 --onboot yes
+	vefs set 101 --features fuse:on --save 2>"$D/said"
+	grep -q "features is for its next start" "$D/said" || fail "not told"
+	! vefs exec 101 'ls /dev/fuse' 2>/dev/null || fail "it is there"
+	vefs --quiet set 101 --numproc 40
+	! vefs exec 101 'ls /dev/fuse' 2>/dev/null || fail "it is there"
+	vefs --quiet set 101 --capability sys_time:on --setmode restart --save
+	vefs exec 101 'ls /dev/fuse' >/dev/null
+	# and what was not kept is gone
+	assert_eq max "$(tasks 101)"
+}
+
+t_listed() {
+	local n
+
+	begin --name web
+	# its init and what that begins
+	for ((n = 0; n < 100 * VEFS_SLOW; n++)); do
+		[ "$(vefs list -Ho numproc | xargs)" != 2 ] || break
+		sleep 0.1
+	done
+	assert_eq "101 2 running - -" "$(vefs list -H | xargs)"
+	assert_eq "CTID 101 exist mounted running" "$(vefs status web)"
+	vefs --quiet suspend 101
+	assert_eq "CTID 101 exist mounted running suspended" \
+		"$(vefs status 101)"
+	assert_eq suspended "$(vefs list -Ho status)"
+	vefs --quiet resume 101
+	assert_eq running "$(vefs list -Ho status)"
+	assert_eq "" "$(vefs list -SH)"
+	vefs list -Ho uptime | grep -qE '^ *0d00h:0[0-9]m' || fail "no uptime"
+}
+
+run_all "$@"
