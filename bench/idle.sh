@@ -3,37 +3,42 @@
 #
 # What a mount costs while nobody uses it: memory, descriptors and wake-ups of
 # its daemon, fresh, with many inodes looked up, and after the kernel has
-# forgotten them.
+# forgotten them; and what a quota of many users takes.
 #
-# usage: idle.sh [-q]     -q: 3 s of idleness, not 10. Environment: lib.sh, and
+# usage: idle.sh [-q]     -q: 3 s of idleness, not 10, and no quota.
+# Environment: lib.sh, and
 #   MOUNTS   how many mounts the memory of one is averaged over (10)
+#   OWNERS   users of the quota (100000)
 set -u
 PEERS=${PEERS:-fuse-overlayfs vefs}
 . "$(dirname "$0")/lib.sh"
 
 idle_seconds=10
+owners=100000
 while getopts q option; do
 	case $option in
-	q) idle_seconds=3 ;;
+	q) idle_seconds=3 owners=0 ;;
 	*) say "usage: ${0##*/} [-q]"; exit 2 ;;
 	esac
 done
 MOUNTS=${MOUNTS:-10}
+OWNERS=${OWNERS:-$owners}
 
-# KEY:GOAL:TITLE; goals are vefs's upper limits, "-" is none.
-rows=(
-	"pss_idle:1536:fresh mount, PSS, KiB"
-	"private_idle:-:fresh mount, private, KiB"
-	"pss_each:1536:each of $MOUNTS fresh mounts, PSS, KiB"
-	"threads:-:threads"
-	"fds:-:open descriptors"
-	"wakeups:0:wake-ups in $idle_seconds s, fresh"
-	"pss_many:20480:100,000 inodes looked up, PSS, KiB"
-	"fds_many:-:100,000 inodes looked up, open descriptors"
-	"pss_forgot:as fresh:then forgotten, PSS, KiB"
-	"pss_many2:20480:looked up once more, PSS, KiB"
-	"pss_forgot2:as fresh:forgotten once more, PSS, KiB"
-	"wakeups_after:0:wake-ups in $idle_seconds s, after all that"
+# Each row's unit and title, by its name.
+declare -A row=(
+	[pss_idle]="KiB:fresh mount, PSS"
+	[private_idle]="KiB:fresh mount, private"
+	[pss_each]="KiB:each of $MOUNTS fresh mounts, PSS"
+	[threads]="count:threads"
+	[fds]="count:open descriptors"
+	[wakeups]="count:wake-ups in $idle_seconds s, fresh"
+	[pss_many]="KiB:100,000 inodes looked up, PSS"
+	[fds_many]="count:100,000 inodes looked up, open descriptors"
+	[pss_forgot]="KiB:then forgotten, PSS"
+	[pss_many2]="KiB:looked up once more, PSS"
+	[pss_forgot2]="KiB:forgotten once more, PSS"
+	[pss_owners]="KiB:quota of $OWNERS users, more than of one, PSS"
+	[wakeups_after]="count:wake-ups in $idle_seconds s, after all that"
 )
 
 # The processes that serve a mount: its path is in their command line, or
@@ -124,7 +129,7 @@ pss_settled()
 
 result()
 {
-	values[$peer.$1]=$2
+	figure "$out" 1 "$peer" "$1" "${row[$1]%%:*}" "${row[$1]#*:}" "$2"
 	say "$peer: $1 $2"
 }
 
@@ -169,6 +174,31 @@ measure_many()
 	result wakeups_after "$(wakeups "$@")"
 }
 
+# pss_counted DIR: what is in its upper was counted and written down.
+pss_counted()
+{
+	local pids
+
+	rm -f "$1"/work.quota*
+	peer_mount counted "$work_dir/lower" "$1/upper" "$1/work" "$1/mnt"
+	sleep 6 # a change is written five seconds later
+	read -r -a pids <<<"$(daemons_of "$1/mnt")"
+	pss_settled "${pids[@]}"
+	bench_umount_all
+}
+
+# The same files, as one user's and each as another's.
+measure_owners()
+{
+	local dir=$work_dir/$peer.owned one
+
+	mkdir -p "$dir"/{upper,work,mnt}
+	"$mkfiles" names "$OWNERS" "$dir/upper" || die "disk full?"
+	one=$(pss_counted "$dir")
+	"$mkfiles" owners "$OWNERS" "$dir/upper" || die "no owners"
+	result pss_owners "$(($(pss_counted "$dir") - one))"
+}
+
 measure()
 {
 	local target=$work_dir/$peer.1/mnt pids i all=()
@@ -191,36 +221,17 @@ measure()
 	done
 	result pss_each "$(($(smaps Pss "${all[@]}") / MOUNTS))"
 	bench_umount_all
-}
-
-report()
-{
-	local row key goal title cells
-
-	printf '| |'
-	printf ' %s |' "${peers[@]}"
-	printf ' goal |\n|---|'
-	printf -- '---:|%.0s' "${peers[@]}"
-	printf -- '---:|\n'
-	for row in "${rows[@]}"; do
-		IFS=: read -r key goal title <<<"$row"
-		cells=
-		for peer in "${peers[@]}"; do
-			cells="$cells ${values[$peer.$key]:-–} |"
-		done
-		printf '| %s |%s %s |\n' "$title" "$cells" "$goal"
-	done
+	if [ "$peer" = vefs ] && [ "$OWNERS" != 0 ]; then
+		measure_owners
+	fi
 }
 
 bench_init "$@"
-declare -A values
 mkdir "$work_dir/lower"
 "$mkfiles" many "$work_dir/lower" || die "disk full?"
+out=$(set_file idle "$bench_dir")
+set_begin "$out" idle "An idle mount" "${peers[@]}"
 for peer in "${peers[@]}"; do
 	measure
 done
-echo "## An idle mount"
-echo
-facts_list
-echo
-report
+set_end "An idle mount" "$out"

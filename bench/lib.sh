@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Shared by run.sh, trees.sh, idle.sh and templates.sh: the scratch directory
-# and its cleanup, the peers and how each is mounted, facts about the machine.
+# Shared by run.sh, fio.sh, trees.sh, programs.sh, idle.sh and templates.sh: the
+# scratch directory and its cleanup, the peers and how each is mounted. What is
+# told of them is report.sh's.
 #
 # Environment (all optional):
 #   VEFS_BIN      directory of mount.vefs       (../build/bin)
-#   BENCH_BIN     directory of micro, mkfiles and aside (../build/opt/bench);
-#                 what is missing or older than its source is compiled with cc
+#   BENCH_BIN     directory of micro, mkfiles, aside and floor
+#                 (../build/opt/bench); what is missing or older than its
+#                 sources is compiled with cc
 #   BENCH_DIR     measure the disk of this directory, not an ext4 image
 #   BENCH_SIZE    of that (sparse) image, in /var/tmp (12G)
+#   BENCH_FS      what is in it: ext4 or btrfs, with quotas switched on
 #   BENCH_RESULTS where the JSON goes           (bench/results)
-#   PEERS         "plain overlayfs fuse-overlayfs vefs"; "before" is another
-#                 build of vefs, to compare versions: of the directory
-#   BEFORE_BIN
-#                 "counted" and "limited" are vefs with a quota, without limits
-#                 and with some that are far away
+#   PEERS         "plain overlayfs fuse-overlayfs vefs"; the table "peer_kind"
+#                 has the others
+#   BEFORE_BIN    of the peer "before": another build's directory
 #   ROUNDS        how often everything is repeated
 #   MAX_SECONDS   no new round is begun when it would end after this
 #   STAT          of each run: median, best or p99
@@ -26,30 +27,16 @@
 #                 daemon, and again with both on CPU 0; or only one of these
 
 bench_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-VEFS_BIN=${VEFS_BIN:-$bench_here/../build/bin}
-BENCH_RESULTS=${BENCH_RESULTS:-$bench_here/results}
+. "$bench_here/report.sh"
 PEERS=${PEERS:-plain overlayfs fuse-overlayfs vefs}
-OVERLAY_OPTS=${OVERLAY_OPTS-metacopy=on,redirect_dir=on,index=on}
 bench_dir=
 bench_loop=
 bench_group=
 work_dir=
-micro='' mkfiles='' aside=''
-export micro mkfiles aside
+micro='' mkfiles='' aside='' floor=''
+export micro mkfiles aside floor
 bench_spinners=()
 bench_pin=()
-bench_skipped=()
-
-say()
-{
-	printf '%s: %s\n' "${0##*/}" "$*" >&2
-}
-
-die()
-{
-	say "$*"
-	exit 1
-}
 
 # The peers' mounts, last first; the disk they are on is not one of them.
 bench_mounted()
@@ -131,6 +118,8 @@ bench_cleanup()
 	trap - EXIT INT TERM HUP
 	[ ${#bench_spinners[@]} -gt 0 ] && kill "${bench_spinners[@]}"
 	if [ -n "$work_dir" ]; then
+		! declare -F bench_before_cleanup >/dev/null ||
+			bench_before_cleanup
 		bench_umount_all
 		[ -n "$(bench_mounted)" ] && exit 1
 	fi
@@ -138,6 +127,15 @@ bench_cleanup()
 	[ -n "$bench_loop" ] && bench_disk_exit
 	[ -n "$bench_dir" ] && rm -rf --one-file-system "$bench_dir"
 	exit "$status"
+}
+
+bench_mkfs()
+{
+	case ${BENCH_FS:-ext4} in
+	ext4) mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 "$1" ;;
+	btrfs) mkfs.btrfs -q -f "$1" ;;
+	*) die "BENCH_FS: $BENCH_FS is neither ext4 nor btrfs" ;;
+	esac
 }
 
 # A fresh ext4 in a sparse file: no figure then depends on the age of the
@@ -152,34 +150,61 @@ bench_disk_init()
 		return
 	fi
 	truncate -s "${BENCH_SIZE:-12G}" "$bench_dir/image"
-	mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 \
-		"$bench_dir/image" ||
-		die "cannot make an ext4 image; or set BENCH_DIR"
+	bench_mkfs "$bench_dir/image" >"$bench_dir/stderr" 2>&1 ||
+		die "cannot make an image: $(tail -n 1 "$bench_dir/stderr")" \
+			"(or set BENCH_DIR)"
 	bench_loop=$(losetup -f --show --direct-io=on "$bench_dir/image") ||
 		die "cannot attach a loop device; or set BENCH_DIR"
 	mount "$bench_loop" "$work_dir" ||
 		die "cannot mount $bench_loop; or set BENCH_DIR"
-	bench_disk=ext4
+	bench_disk=${BENCH_FS:-ext4}
+	[ "$bench_disk" != btrfs ] || btrfs quota enable "$work_dir" ||
+		die "cannot switch on quotas of btrfs"
 }
 
 # Sets the variable named like the program to its path: the one from the
-# Makefile when it is newer than its source, else our own.
+# Makefile when it is newer than its sources, NAME*.c, else our own.
 bench_program()
 {
 	local name=$1 built=${BENCH_BIN:-$bench_here/../build/opt/bench}/$1
-	local source=$bench_here/$1.c
 
-	if [ ! -x "$built" ] || [ "$source" -nt "$built" ]; then
+	if [ ! -x "$built" ] || [ -n "$(find "$bench_here" -maxdepth 1 \
+		-name "$name*.[ch]" -newer "$built")" ]; then
 		built=$bench_dir/$name
-		${CC:-cc} -O2 -std=gnu11 -o "$built" "$source" ||
-			die "cannot compile $source"
+		${CC:-cc} -O2 -std=gnu11 -I"$bench_here/.." -o "$built" \
+			"$bench_here/$name"*.c || die "cannot compile $name"
 	fi
 	printf -v "$name" %s "$built"
+}
+
+# What each peer is.
+declare -A peer_kind=(
+	[plain]="the same files in one directory, nothing mounted"
+	[overlayfs]="the kernel's"
+	[fuse-overlayfs]="the distribution's"
+	[floor]="a FUSE daemon that does nothing but answer (run.sh)"
+	[vefs]="VEFS_BIN's, over directories"
+	[template]="vefs over a template of its store"
+	[five]="vefs over five directories"
+	[counted]="vefs with a quota, without limits"
+	[limited]="vefs with a quota, limits for everybody that nobody reaches"
+	[window]="the same, with quota-window=64M"
+	[host]="a limit that btrfs keeps (BENCH_FS=btrfs)"
+	[before]="BEFORE_BIN's vefs"
+)
+
+is_vefs()
+{
+	case $1 in
+	plain | overlayfs | fuse-overlayfs | floor) return 1 ;;
+	esac
 }
 
 # Why a peer cannot run here; nothing when it can.
 peer_missing()
 {
+	[ -n "${peer_kind[$1]:-}" ] ||
+		die "PEERS: no peer $1; there are ${!peer_kind[*]}"
 	case $1 in
 	overlayfs)
 		grep -qw overlay /proc/filesystems || modprobe -q overlay ||
@@ -187,13 +212,18 @@ peer_missing()
 	fuse-overlayfs)
 		command -v fuse-overlayfs >/dev/null ||
 			echo "not installed (apt-get install fuse-overlayfs)" ;;
-	vefs | counted | limited)
-		[ -x "$VEFS_BIN/mount.vefs" ] ||
-			echo "no $VEFS_BIN/mount.vefs (build it, or set VEFS_BIN)" ;;
+	floor)
+		[ "${0##*/}" = run.sh ] ||
+			echo "it knows what run.sh does, no more" ;;
 	before)
 		[ -x "${BEFORE_BIN:-}/mount.vefs" ] ||
 			echo "BEFORE_BIN is no directory with a mount.vefs" ;;
+	host)
+		[ "$bench_disk" = btrfs ] ||
+			echo "only with BENCH_FS=btrfs" ;;
 	esac
+	! is_vefs "$1" || [ -x "$VEFS_BIN/mount.vefs" ] ||
+		echo "no $VEFS_BIN/mount.vefs (build it, or set VEFS_BIN)"
 }
 
 bench_peers()
@@ -204,8 +234,7 @@ bench_peers()
 	for peer in $PEERS; do
 		why=$(peer_missing "$peer")
 		if [ -n "$why" ]; then
-			say "without $peer: $why"
-			bench_skipped+=("$peer: $why")
+			skipped "$peer: $why"
 		else
 			peers+=("$peer")
 		fi
@@ -233,8 +262,7 @@ bench_init()
 	[ -n "${BENCH_NAMESPACE:-}" ] ||
 		BENCH_NAMESPACE=1 exec unshare -m --propagation private \
 			bash "$0" "$@"
-	machine_idle=$(machine_idle_percent)
-	machine_load=$(cut -d' ' -f1-3 /proc/loadavg)
+	machine_begin
 	bench_dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/vefs-bench.XXXXXX") ||
 		die "cannot make a directory in ${BENCH_DIR:-/var/tmp}"
 	trap bench_cleanup EXIT
@@ -244,6 +272,7 @@ bench_init()
 	bench_program micro
 	bench_program mkfiles
 	bench_peers
+	[[ " ${peers[*]} " != *" floor "* ]] || bench_program floor
 	[ "${BUSY:-0}" = 1 ] && bench_spin
 	bench_began=$SECONDS
 }
@@ -263,62 +292,57 @@ cpus_text()
 	if [ "$1" = one ]; then echo "all on one CPU"; else echo "on any CPU"; fi
 }
 
-# How idle all CPUs were over two seconds, before anything of ours runs.
-machine_idle_percent()
-{
-	local before after
-
-	before=$(head -1 /proc/stat)
-	sleep 2
-	after=$(head -1 /proc/stat)
-	printf '%s\n%s\n' "$before" "$after" | awk '
-		{ idle[NR] = $5 + $6; for (i = 2; i <= 9; i++) sum[NR] += $i }
-		END { printf "%.0f", 100 * (idle[2] - idle[1]) / (sum[2] - sum[1]) }'
-}
-
-machine_steal_ticks()
-{
-	awk '/^cpu / { print $9 }' /proc/stat
-}
-
-vefs_version()
-{
-	[ -x "$VEFS_BIN/mount.vefs" ] || return
-	"$VEFS_BIN/mount.vefs" --version 2>/dev/null | head -1
-}
-
-# The name a peer has in tables.
-peer_label()
-{
-	if [ "$1" = plain ]; then echo "$bench_disk"; else echo "$1"; fi
-}
-
-# The option string of an overlay peer; lowers are separated by ":".
+# The option string of an overlay peer; lowers are separated by ":", or are
+# "template=...".
 peer_options()
 {
 	local lowers=$2 upper=$3 work=$4 extra=
 
+	[[ $lowers == template=* ]] || lowers=lowerdir=$lowers
 	case $1 in
 	overlayfs) extra=$OVERLAY_OPTS ;;
 	fuse-overlayfs) extra=${FUSE_OVERLAYFS_OPTS:-} ;;
-	vefs | before) extra=${VEFS_OPTS:-} ;;
-	counted | limited)
-		extra=${VEFS_OPTS:+$VEFS_OPTS,}quota=$work.quota ;;
+	floor) ;;
+	*) extra=${VEFS_OPTS:-} ;;
+	esac
+	case $1 in
+	counted | limited) extra=${extra:+$extra,}quota=$work.quota ;;
+	window) extra=${extra:+$extra,}quota=$work.quota,quota-window=64M ;;
+	host) extra=${extra:+$extra,}quota=$(peer_quota "$work") ;
+		extra=$extra,quota-enforce=host ;;
 	esac
 	[ "${VOLATILE:-0}" = 1 ] && extra=${extra:+$extra,}volatile
-	echo "lowerdir=$lowers,upperdir=$upper,workdir=$work${extra:+,$extra}"
+	echo "$lowers,upperdir=$upper,workdir=$work${extra:+,$extra}"
 }
 
-# Limits for everybody who writes here, which nobody reaches.
+# Outside of what the host limits: the directory above.
+peer_quota()
+{
+	echo "$(dirname "$(dirname "$1")")/host.quota"
+}
+
+# The peer's own directory; the host limits a subvolume.
+peer_dir_make()
+{
+	if [ "$1" = host ]; then
+		btrfs -q subvolume create "$2" || die "cannot make $2"
+	else
+		mkdir -p "$2"
+	fi
+}
+
+# Limits which nobody reaches, for the container and, unless the host keeps
+# that one, for everybody who writes here.
 limits_far()
 {
-	local of
+	local target=$1 of
 
-	for of in "container 0" "user 0" "group 0"; do
+	shift
+	for of; do
 		# shellcheck disable=SC2086 # two words
-		"${ASK:-$bench_here/../build/opt/tests/stress/quota}" ask "$1" \
-			set $of space 0 $((1 << 50)) >/dev/null ||
-			die "cannot set a limit on $1"
+		"${ASK:-$bench_here/../build/opt/tests/stress/quota}" ask \
+			"$target" set $of space 0 $((1 << 50)) >/dev/null ||
+			die "cannot set a limit on $target"
 	done
 }
 
@@ -332,17 +356,58 @@ peer_mount()
 	plain) return ;;
 	overlayfs) program=(mount -t overlay bench) ;;
 	fuse-overlayfs) program=(fuse-overlayfs) ;;
-	vefs | counted | limited) program=("$VEFS_BIN/mount.vefs") ;;
+	floor) program=("$floor") ;;
 	before) program=("$BEFORE_BIN/mount.vefs") ;;
-	*) die "PEERS: no peer named $peer" ;;
+	*) program=("$VEFS_BIN/mount.vefs") ;;
 	esac
-	if ! timeout 20 "${bench_pin[@]}" "${program[@]}" -o "$options" \
+	if ! timeout 60 "${bench_pin[@]}" "${program[@]}" -o "$options" \
 		"$target" 2>"$bench_dir/stderr"; then
 		cat "$bench_dir/stderr" >&2
 		die "cannot mount $peer on $target with -o $options"
 	fi
 	mountpoint -q "$target" || die "$peer said yes but $target is no mount"
-	[ "$peer" != limited ] || limits_far "$target"
+	case $peer in
+	limited | window)
+		limits_far "$target" "container 0" "user 0" "group 0" ;;
+	host) limits_far "$target" "container 0" ;;
+	esac
+}
+
+# uppers_remove PEER DIRECTORY: what a round wrote, of no use to the next.
+uppers_remove()
+{
+	rm -rf "${2:?}/upper" "$2/work"
+	rm -f "$2"/work.quota* "$2"/../host.quota*
+	[ "$1" != plain ] || rm -rf "${2:?}/mnt"
+}
+
+# Nothing of a round is left, on the disk or mounted.
+round_end()
+{
+	local peer
+
+	bench_umount_all
+	[ -z "$(bench_mounted)" ] || die "a mount stays: stopping"
+	for peer in "${peers[@]}"; do
+		uppers_remove "$peer" "${work_dir:?}/$peer"
+	done
+	sync -f "$work_dir"
+}
+
+# $chosen: those of $steps, NAME:..., that $STEPS names; without it all.
+steps_choose()
+{
+	local step name
+
+	chosen=("${steps[@]}")
+	[ -n "${STEPS:-}" ] || return
+	chosen=()
+	for name in $STEPS; do
+		for step in "${steps[@]}"; do
+			[ "${step%%:*}" = "$name" ] && chosen+=("$step")
+		done
+	done
+	[ ${#chosen[@]} -gt 0 ] || die "STEPS: none of these is a step"
 }
 
 # Everything on the disk, dentries and inodes forgotten by the kernel.
@@ -373,77 +438,4 @@ another_round()
 	[ $((spent + spent / done)) -le "$MAX_SECONDS" ] && return
 	say "stopping after $done of $wanted rounds: MAX_SECONDS=$MAX_SECONDS"
 	return 1
-}
-
-# sample SAMPLES ROUND PEER JSON: what was measured, as one line.
-sample()
-{
-	printf '{"round":%d,"peer":"%s",%s\n' "$2" "$(peer_label "$3")" \
-		"${4#\{}" >>"$1"
-}
-
-# Facts for the head of a table, one "name<TAB>value" a line.
-machine_facts()
-{
-	printf 'kernel\t%s\n' "$(uname -srm)"
-	printf 'cpu\t%s x %s\n' "$(nproc)" "$(awk -F': ' \
-		'/model name/ { print $2; exit }' /proc/cpuinfo)"
-	printf 'memory\t%s MiB\n' \
-		"$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)"
-	printf 'disk\t%s\n' "$bench_disk"
-	printf 'load at start\t%s, CPUs %s %% idle%s\n' "$machine_load" \
-		"$machine_idle" \
-		"$([ "${BUSY:-0}" = 1 ] && echo '; then kept awake')"
-	printf 'load at end\t%s\n' "$(cut -d' ' -f1-3 /proc/loadavg)"
-	printf 'overlayfs options\t%s\n' "${OVERLAY_OPTS:-defaults}"
-	[ "${VOLATILE:-0}" = 1 ] && printf 'durability\tvolatile, all peers\n'
-	command -v fuse-overlayfs >/dev/null && printf 'fuse-overlayfs\t%s\n' \
-		"$(fuse-overlayfs --version 2>&1 |
-			awk '/^fuse-overlayfs/ { print $NF }')"
-	[ -n "$(vefs_version)" ] && printf 'vefs\t%s\n' "$(vefs_version)"
-	printf 'when\t%s\n' "$(date -u +%FT%TZ)"
-	local skipped
-	for skipped in "${bench_skipped[@]}"; do
-		printf 'not measured\t%s\n' "$skipped"
-	done
-}
-
-facts_list()
-{
-	machine_facts | awk -F'\t' '{ printf "- %s: %s\n", $1, $2 }'
-}
-
-# results_save NAME SAMPLES: facts and samples as one JSON document.
-results_save()
-{
-	local out
-
-	mkdir -p "$BENCH_RESULTS" || die "cannot make $BENCH_RESULTS"
-	out=$BENCH_RESULTS/$1-$(date -u +%Y%m%d-%H%M%S).json
-	{
-		printf '{"machine":{'
-		machine_facts | awk -F'\t' '{
-			gsub(/["\\]/, "\\\\&", $2)
-			if ($1 == "not measured")
-				$1 = $1 " " ++skipped
-			printf "%s\"%s\":\"%s\"", (NR > 1 ? "," : ""), $1, $2
-		}'
-		printf '},\n"samples":[\n'
-		sed '$!s/$/,/' "$2"
-		printf ']}\n'
-	} >"$out"
-	say "samples: $out"
-}
-
-# table SET SAMPLES: the Markdown table and what became of the goals.
-table()
-{
-	local labels=() peer
-
-	for peer in "${peers[@]}"; do
-		labels+=("$(peer_label "$peer")")
-	done
-	awk -v peers="${labels[*]}" -v set="$1" -v stat="${STAT:-median}" \
-		-v disk="$bench_disk" \
-		-f "$bench_here/table.awk" "$bench_here/goals.txt" "$2"
 }

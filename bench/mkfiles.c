@@ -9,6 +9,8 @@
  *   mkfiles root MIB DIR       a system's tree of so much data: some 24 files
  *                              of each MiB, of up to 16 MiB
  *   mkfiles names COUNT DIR    COUNT empty files, 100 in a directory
+ *   mkfiles owners COUNT DIR   each of those is another user's
+ *   mkfiles flat COUNT DIR     COUNT empty files in this one
  *   mkfiles project COUNT DIR  a C project of COUNT files and a Makefile
  */
 #ifndef _GNU_SOURCE
@@ -317,6 +319,30 @@ static void names_make(int root, int count)
 	}
 }
 
+static void owners_make(int root, int count)
+{
+	struct spread s = { root, -1, 100, 0 };
+	char name[32];
+
+	for (int i = 0; i < count; i++) {
+		uid_t uid = 1000 + (uid_t)i;
+
+		snprintf(name, sizeof(name), "file%06d", i);
+		if (fchownat(spread_next(&s), name, uid, (gid_t)-1, 0) < 0)
+			fail(name);
+	}
+}
+
+static void flat_make(int root, int count)
+{
+	char name[32];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "file%06d", i);
+		file_done(file_open(root, name));
+	}
+}
+
 /* --- a C project: something for make and cc --- */
 
 __attribute__((format(printf, 3, 4))) static void
@@ -376,9 +402,10 @@ static void project_make(int root, int count)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: mkfiles lower|upper|many DIR\n"
-			"       mkfiles source|names|project COUNT DIR\n"
-			"       mkfiles root MIB DIR\n");
+	fprintf(stderr,
+		"usage: mkfiles lower|upper|many DIR\n"
+		"       mkfiles source|names|owners|flat|project COUNT DIR\n"
+		"       mkfiles root MIB DIR\n");
 	return 2;
 }
 
@@ -398,6 +425,10 @@ int main(int argc, char **argv)
 		root_make(root, count);
 	else if (!strcmp(argv[1], "names"))
 		names_make(root, count);
+	else if (!strcmp(argv[1], "owners"))
+		owners_make(root, count);
+	else if (!strcmp(argv[1], "flat"))
+		flat_make(root, count);
 	else if (!strcmp(argv[1], "project"))
 		project_make(root, count);
 	else

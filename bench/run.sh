@@ -9,6 +9,7 @@
 # usage: run.sh [-q]      -q: 2 rounds, not 5.  Environment: see lib.sh, and
 #   LAYERS   lower directories to stack (1); all have the same directories
 #   OPS      operations to run (all; micro -l lists them)
+#   SET      what the results are called (micro), with -any and -one
 set -u
 . "$(dirname "$0")/lib.sh"
 
@@ -21,6 +22,7 @@ usage()
 rounds=${ROUNDS:-5}
 MAX_SECONDS=${MAX_SECONDS:-540}
 LAYERS=${LAYERS:-1}
+SET=${SET:-micro}
 while getopts q option; do
 	case $option in
 	q) rounds=${ROUNDS:-2} ;;
@@ -37,14 +39,23 @@ lowers_make()
 	for peer in "${peers[@]}"; do
 		[ "$peer" = plain ] && continue
 		dir=$work_dir/$peer
-		mkdir -p "$dir/lower1" "$dir/mnt"
+		peer_dir_make "$peer" "$dir"
+		mkdir "$dir/lower1" "$dir/mnt"
 		"$mkfiles" lower "$dir/lower1" || die "no room for the lower?"
-		for ((i = 2; i <= LAYERS; i++)); do
+		for ((i = 2; i <= $(layers_of "$peer"); i++)); do
 			mkdir "$dir/lower$i"
 			(cd "$dir/lower1" && find . -type d -print0) |
 				(cd "$dir/lower$i" && xargs -0 mkdir -p)
 		done
+		[ "$peer" != template ] || VEFS_ROOT=$dir/store \
+			"$VEFS_BIN/vefs" --quiet template import bench \
+			"$dir/lower1" || die "cannot import a template"
 	done
+}
+
+layers_of()
+{
+	if [ "$1" = five ]; then echo 5; else echo "$LAYERS"; fi
 }
 
 # The file-carrying lower is the deepest.
@@ -52,7 +63,11 @@ lowers_of()
 {
 	local i
 
-	for ((i = LAYERS; i > 1; i--)); do
+	if [ "$1" = template ]; then
+		echo "template=bench,store=$work_dir/$1/store"
+		return
+	fi
+	for ((i = $(layers_of "$1"); i > 1; i--)); do
 		printf '%s/lower%d:' "$work_dir/$1" "$i"
 	done
 	printf '%s/lower1' "$work_dir/$1"
@@ -79,21 +94,9 @@ round_begin()
 		peer_mount "$peer" "$(lowers_of "$peer")" "$dir/upper" \
 			"$dir/work" "$dir/mnt"
 		# the data is in the page cache, as of a template in use
+		[ "$peer" = template ] && cat "$dir/mnt/usr/big" >/dev/null
 		[ "$peer" = plain ] || cat "$dir"/lower1/usr/big >/dev/null
 	done
-}
-
-round_end()
-{
-	local peer
-
-	bench_umount_all
-	[ -z "$(bench_mounted)" ] || die "a mount stays: stopping"
-	for peer in "${peers[@]}"; do
-		rm -rf "${work_dir:?}/$peer/upper" "$work_dir/$peer/work"
-		[ "$peer" = plain ] && rm -rf "${work_dir:?}/plain/mnt"
-	done
-	sync -f "$work_dir"
 }
 
 # One operation on one peer; a failure is a line of its own, not the end.
@@ -128,8 +131,18 @@ measure_all()
 
 bench_init "$@"
 read -r -a ops <<<"${OPS:-$("$micro" -l | tr '\n' ' ')}"
-steal=$(machine_steal_ticks)
 lowers_make
+outs=()
+for cpus in ${CPUS:-any one}; do
+	out=$(set_file "$SET-$cpus" "$bench_dir")
+	set_begin "$out" "$SET-$cpus" "$(case $SET in
+		micro) echo "Single operations" ;;
+		floor) echo "Single operations beside the least that FUSE can cost" ;;
+		*) echo "Single operations, $SET" ;;
+		esac), $LAYERS lower, client and daemon $(cpus_text "$cpus")" \
+		"${peers[@]}"
+	outs+=("$out")
+done
 round=0
 turn=0
 while another_round "$round" "$rounds"; do
@@ -137,15 +150,7 @@ while another_round "$round" "$rounds"; do
 	say "round $round of $rounds: ${peers[*]}"
 	for cpus in ${CPUS:-any one}; do
 		cpus_choose "$cpus"
-		measure_all "$bench_dir/samples.$cpus"
+		measure_all "$(set_file "$SET-$cpus" "$bench_dir")"
 	done
 done
-say "CPU time stolen by the host: $(($(machine_steal_ticks) - steal)) ticks"
-echo "## Single operations, $LAYERS lower"
-echo
-facts_list
-for cpus in ${CPUS:-any one}; do
-	printf '\n### Client and daemon %s\n\n' "$(cpus_text "$cpus")"
-	table micro "$bench_dir/samples.$cpus"
-	results_save "micro-$cpus" "$bench_dir/samples.$cpus"
-done
+set_end "Single operations" "${outs[@]}"

@@ -22,6 +22,7 @@ steps=(
 	"import_nosync:plain vefs before"
 	"start_1k:plain overlayfs fuse-overlayfs vefs before"
 	"start_100k:plain overlayfs fuse-overlayfs vefs before"
+	"start_root:vefs before"
 	"find:plain overlayfs fuse-overlayfs vefs before"
 	"chown:plain overlayfs fuse-overlayfs vefs before"
 	"cache:overlayfs fuse-overlayfs vefs before"
@@ -58,6 +59,8 @@ declare -A row=(
 	[import_nosync]="ms:import --no-sync; tar -x"
 	[start_1k]="ms:create, mount, first stat, 1,000 files; cp -a"
 	[start_100k]="ms:create, mount, first stat, 100,000 files; cp -a"
+	[start_root]="ms:create, mount, first stat, a template of $SIZE MiB"
+	[destroy_root]="ms:destroy it again, untouched, of $SIZE MiB"
 	[destroy_1k]="ms:destroy it again, untouched, 1,000 files; rm -rf"
 	[destroy_100k]="ms:destroy it again, untouched, 100,000 files; rm -rf"
 	[find]="ms:find /, cold, $FILES files"
@@ -143,7 +146,7 @@ base_make()
 	local base=$work_dir/base peer tree
 
 	mkdir "$base"
-	wants import && tar_make
+	wants import || wants start_root && tar_make
 	say "making trees"
 	for tree in 1k 100k; do
 		wants "start_$tree" || continue
@@ -164,6 +167,9 @@ base_make()
 			vefs_of "$peer" template import "${tree##*/}" "$tree" \
 				--quiet || die "$peer: cannot import $tree"
 		done
+		! wants start_root || vefs_of "$peer" template import root \
+			"$work_dir/root.tar" --quiet ||
+			die "$peer: cannot import root.tar"
 	done
 }
 
@@ -172,15 +178,7 @@ base_make()
 # record PEER ROW VALUE
 record()
 {
-	local unit=${row[$2]%%:*} title=${row[$2]#*:} line
-
-	line="{\"op\":\"$2\",\"title\":\"$title\",\"unit\":\"$unit\""
-	if [ -n "$3" ]; then
-		line="$line,\"median\":$3}"
-	else
-		line="$line,\"error\":\"failed\"}"
-	fi
-	sample "$bench_dir/samples" "$round" "$1" "$line"
+	figure "$out" "$round" "$1" "$2" "${row[$2]%%:*}" "${row[$2]#*:}" "$3"
 }
 
 # timed FUNCTION ARGUMENT...: sets `ms`, to nothing if it fails.
@@ -365,6 +363,7 @@ measure_start()
 
 step_start_1k() { measure_start "$1" 1k; }
 step_start_100k() { measure_start "$1" 100k; }
+step_start_root() { measure_start "$1" root; }
 
 do_find() { [ "$(find "$1" "${@:3}" | wc -l)" -gt "$2" ]; }
 
@@ -386,21 +385,23 @@ step_find()
 
 step_chown()
 {
-	local used root
+	local used root id=$round
 
 	if [ "$1" = plain ]; then
 		all_cold
-		timed chown -R "$round:$round" "$work_dir/base/tree"
+		timed chown -R "$id:$id" "$work_dir/base/tree"
 		record "$1" chown "$ms"
 		return
 	fi
 	timed container_make "$1" tree c
 	root=$(root_of "$1" c)
+	# a container has ids of its own on the host
+	id=$((id + $(stat -c %u "$root")))
 	all_cold
-	timed chown -R "$round:$round" "$root"
+	timed chown -R "$id:$id" "$root"
 	record "$1" chown "$ms"
 	used=$(find "$(container_upper "$1" c)" -type f -printf '%b\n' |
-		awk '{ n += $1 } END { print n / 2048 }')
+		awk '{ n += $1 } END { if (NR) print n / 2048 }')
 	record "$1" chown_disk "$used"
 	container_end "$1" c
 }
@@ -483,21 +484,6 @@ measure_all()
 	done
 }
 
-steps_choose()
-{
-	local step name
-
-	chosen=("${steps[@]}")
-	[ -n "${STEPS:-}" ] || return
-	chosen=()
-	for name in $STEPS; do
-		for step in "${steps[@]}"; do
-			[ "${step%%:*}" = "$name" ] && chosen+=("$step")
-		done
-	done
-	[ ${#chosen[@]} -gt 0 ] || die "STEPS: none of these is a step"
-}
-
 bench_init "$@"
 bench_program aside
 steps_choose
@@ -508,7 +494,9 @@ export -f has_store vefs_of peer_options lower_of root_of container_make \
 	in_group
 export bench_group work_dir bench_dir VEFS_BIN BEFORE_BIN LAYERS OVERLAY_OPTS
 base_make
-: >"$bench_dir/samples"
+out=$(set_file templates "$bench_dir")
+set_begin "$out" templates "Templates, $(cpus_text "${CPUS:-any}")" \
+	"${peers[@]}"
 # a round is measured by itself, the trees are not made again
 bench_began=$SECONDS
 turn=0
@@ -518,9 +506,4 @@ while another_round "$round" "$rounds"; do
 	say "round $round of $rounds: ${peers[*]}"
 	measure_all
 done
-echo "## Templates, $(cpus_text "${CPUS:-any}")"
-echo
-facts_list
-echo
-table templates "$bench_dir/samples"
-results_save templates "$bench_dir/samples"
+set_end Templates "$out"

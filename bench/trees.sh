@@ -8,19 +8,42 @@
 # usage: trees.sh [-q]    -q: 2 rounds of a small tree.
 # Environment: see lib.sh, and
 #   LAYERS   lower directories the trees are spread over, "1 5": one table each
-#   FILES    files of the source tree (4000)
+#   FILES    files of the source tree (4000; -q: 1000)
+#   BIG      files of the one big folder (100000; -q: 10000)
 #   UNITS    files of the C project (100)
 #   STEPS    only these, in this order (see the table "steps" below)
 set -u
 . "$(dirname "$0")/lib.sh"
 
-# NAME:TITLE; step_NAME does it, before_NAME what must not be timed.
+usage()
+{
+	say "usage: ${0##*/} [-q]   (see ${0%/*}/README.md)"
+	exit 2
+}
+
+rounds=${ROUNDS:-3}
+files=4000 big=100000
+while getopts q option; do
+	case $option in
+	q) rounds=${ROUNDS:-2} files=1000 big=10000 ;;
+	*) usage ;;
+	esac
+done
+FILES=${FILES:-$files}
+BIG=${BIG:-$big}
+MAX_SECONDS=${MAX_SECONDS:-540}
+UNITS=${UNITS:-100}
+
+# NAME:TITLE; step_NAME does it, before_NAME what must not be timed; both are
+# told where the peer is mounted.
 steps=(
 	"untar:untar"
 	"cp:cp -a, lower to upper"
 	"find_cold:find with stat, inodes forgotten"
 	"find_warm:find with stat, again"
 	"du:du -s"
+	"list_big:ls -f of one folder of $BIG files, cold"
+	"find_big:find with stat in it, cold"
 	"grep:grep -r through all files"
 	"git_status_first:git status, first (reads all files)"
 	"git_status_cold:git status, inodes forgotten"
@@ -31,24 +54,8 @@ steps=(
 	"chown:chown -R of a lower tree"
 	"rm_upper:rm -rf of an upper tree"
 	"rm_lower:rm -rf of a lower tree"
+	"rm_big:rm -rf of that folder"
 )
-
-usage()
-{
-	say "usage: ${0##*/} [-q]   (see ${0%/*}/README.md)"
-	exit 2
-}
-
-rounds=${ROUNDS:-3}
-FILES=${FILES:-4000}
-while getopts q option; do
-	case $option in
-	q) rounds=${ROUNDS:-2} FILES=1000 ;;
-	*) usage ;;
-	esac
-done
-MAX_SECONDS=${MAX_SECONDS:-540}
-UNITS=${UNITS:-100}
 
 git_quiet()
 {
@@ -61,12 +68,19 @@ step_untar() { mkdir "$1/new" && tar -xf "$work_dir/src.tar" -C "$1/new"; }
 step_cp() { cp -a "$1/src" "$1/copy"; }
 before_find_cold() { drop_inodes; }
 step_find_cold() { find "$1/src" -printf '%s\n' >/dev/null; }
+# Forgetting is for all: the peers that had their turn must look again.
+before_find_warm() { step_find_cold "$1"; }
 step_find_warm() { find "$1/src" -printf '%s\n' >/dev/null; }
 step_du() { du -s "$1/src" >/dev/null; }
+before_list_big() { drop_inodes; }
+step_list_big() { ls -f "$1/big" >/dev/null; }
+before_find_big() { drop_inodes; }
+step_find_big() { find "$1/big" -printf '%s\n' >/dev/null; }
 step_grep() { ! grep -rq "no such words" "$1/src"; }
 step_git_status_first() { git_quiet -C "$1/src" status >/dev/null; }
 before_git_status_cold() { drop_inodes; }
 step_git_status_cold() { git_quiet -C "$1/src" status >/dev/null; }
+before_git_status_warm() { step_git_status_cold "$1"; }
 step_git_status_warm() { git_quiet -C "$1/src" status >/dev/null; }
 step_git_clone() { git_quiet clone -q --no-hardlinks "$1/src" "$1/clone"; }
 step_compile() { make -s -j2 -C "$1/project"; }
@@ -74,6 +88,18 @@ step_make_again() { make -s -C "$1/project"; }
 step_chown() { chown -R 1000:1000 "$1/owned"; }
 step_rm_upper() { rm -rf "$1/copy"; }
 step_rm_lower() { rm -rf "$1/src"; }
+step_rm_big() { rm -rf "$1/big"; }
+
+# Is there a step of which the name ends so?
+wants()
+{
+	local step
+
+	for step in "${chosen[@]}"; do
+		[[ ${step%%:*} != *_"$1" ]] || return 0
+	done
+	return 1
+}
 
 # The trees as they are to be seen, and the tar, once.
 base_make()
@@ -84,6 +110,10 @@ base_make()
 	"$mkfiles" source "$FILES" "$base/src" || die "disk full?"
 	"$mkfiles" source "$((FILES / 4))" "$base/owned" || die "disk full?"
 	"$mkfiles" project "$UNITS" "$base/project" || die "disk full?"
+	if wants big; then
+		mkdir "$base/big"
+		"$mkfiles" flat "$BIG" "$base/big" || die "disk full?"
+	fi
 	tar -cf "$work_dir/src.tar" -C "$base" src || die "disk full?"
 	git_quiet -C "$base/src" init -q || die "git init failed"
 	git_quiet -C "$base/src" add -A || die "git add failed"
@@ -144,19 +174,6 @@ round_begin()
 	done
 }
 
-round_end()
-{
-	local peer
-
-	bench_umount_all
-	[ -z "$(bench_mounted)" ] || die "a mount stays: stopping"
-	for peer in "${peers[@]}"; do
-		rm -rf "${work_dir:?}/$peer/upper" "$work_dir/$peer/work"
-		[ "$peer" = plain ] && rm -rf "${work_dir:?}/plain/mnt"
-	done
-	sync -f "$work_dir"
-}
-
 # Milliseconds of one step on one peer. The disk is quiet and the page cache
 # has memory before it begins.
 measure()
@@ -164,7 +181,7 @@ measure()
 	local out=$1 peer=$2 step=${3%%:*} title=${3#*:} status ms line
 
 	if declare -F "before_$step" >/dev/null; then
-		"before_$step"
+		"before_$step" "$work_dir/$peer/mnt"
 	else
 		sync -f "$work_dir"
 	fi
@@ -201,30 +218,30 @@ measure_all()
 	round_end
 }
 
-steps_choose()
+steps_without()
 {
-	local step name
+	local step left=()
 
-	chosen=("${steps[@]}")
-	[ -n "${STEPS:-}" ] || return
-	chosen=()
-	for name in $STEPS; do
-		for step in "${steps[@]}"; do
-			[ "${step%%:*}" = "$name" ] && chosen+=("$step")
-		done
+	for step in "${chosen[@]}"; do
+		[[ ${step%%:*} = *_"$1" ]] || left+=("$step")
 	done
-	[ ${#chosen[@]} -gt 0 ] || die "STEPS: none of these is a step"
+	chosen=("${left[@]}")
 }
 
 # All rounds with so many lowers, and their table.
 with_layers()
 {
-	local layers=$1 out=$bench_dir/samples.$1 peer
+	local layers=$1 out peer
+
+	[ ${#chosen[@]} -gt 0 ] || return
+	out=$(set_file "trees-$1" "$bench_dir")
 
 	for peer in "${peers[@]}"; do
 		[ "$peer" = plain ] || lowers_make "$peer" "$layers"
 	done
-	: >"$out"
+	set_begin "$out" "trees-$layers" "Trees of $FILES files, $layers lower, \
+$(cpus_text "${CPUS:-any}")" "${peers[@]}"
+	outs+=("$out")
 	bench_began=$SECONDS
 	round=0
 	while another_round "$round" "$rounds"; do
@@ -235,11 +252,6 @@ with_layers()
 	for peer in "${peers[@]}"; do
 		rm -rf "${work_dir:?}/$peer"
 	done
-	{
-		printf '\n### %s lower\n\n' "$layers"
-		table trees "$out"
-	} >>"$bench_dir/tables"
-	results_save "trees-$layers" "$out"
 }
 
 for tool in git make cc; do
@@ -256,10 +268,11 @@ export -f git_quiet "${functions[@]}"
 export work_dir
 base_make
 turn=0
+outs=()
 for layers in "${layer_counts[@]}"; do
 	with_layers "$layers"
+	# once is enough of the big folder
+	rm -rf "${work_dir:?}/base/big"
+	steps_without big
 done
-echo "## Trees of $FILES files, milliseconds, $(cpus_text "${CPUS:-any}")"
-echo
-facts_list
-cat "$bench_dir/tables"
+set_end "Trees of $FILES files" "${outs[@]}"
