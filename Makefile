@@ -20,6 +20,8 @@
 #	T=		`make test`: only these scripts (names below
 #			tests/integration, without .sh)
 #	SECONDS=60	`make fuzz`: how long each fuzzer runs
+#	NAME=		`make bench`: what its results are called; latest is kept
+#			in git
 #	CFLAGS=, LDFLAGS=
 #			added last
 
@@ -35,6 +37,7 @@ DESTDIR ?=
 V ?= 0
 T ?=
 SECONDS ?= 60
+NAME ?=
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -47,6 +50,7 @@ BASE += crash
 BASE += creds
 BASE += digest
 BASE += fdio
+BASE += forkshare
 BASE += lock
 BASE += log
 BASE += parse
@@ -69,8 +73,11 @@ QUOTA += hostproject
 QUOTA += hostquota
 QUOTA += hostsubvol
 QUOTA += ledger
+QUOTA += ledgernext
 QUOTA += limit
+QUOTA += order
 QUOTA += quotadb
+QUOTA += recount
 QUOTA += scan
 QUOTA += tally
 QUOTA += walk
@@ -101,7 +108,35 @@ TEMPLATES += usage
 TEMPLATES += verify
 TEMPLATES += why
 
+# fs/proc (F2): what a container's /proc says
+PROC += cpuacc
+PROC += cpuinfo
+PROC += group
+PROC += groupfind
+PROC += grouppids
+PROC += groupwalk
+PROC += lastpid
+PROC += meminfo
+PROC += numbers
+PROC += procfd
+PROC += procfiles
+PROC += procgather
+PROC += procinside
+PROC += procload
+PROC += procmount
+PROC += procmounts
+PROC += procsmall
+PROC += procsock
+PROC += procstat
+PROC += procstate
+PROC += proctasks
+PROC += proctext
+PROC += procubc
+PROC += source
+PROC += ubckept
+
 # fs (F2, and fuse, session: F3)
+FS += absent
 FS += attr
 FS += backing
 FS += change
@@ -117,10 +152,14 @@ FS += exattr
 FS += fdcache
 FS += file
 FS += filesync
+FS += follow
 FS += fuse
 FS += fuseattr
 FS += fusedir
 FS += fusefile
+FS += fuseproc
+FS += fuseprocops
+FS += fuseproctext
 FS += fusereq
 FS += fusewire
 FS += gate
@@ -135,6 +174,7 @@ FS += itablerecover
 FS += itableset
 FS += keeper
 FS += late
+FS += lend
 FS += link
 FS += lookup
 FS += loop
@@ -150,6 +190,8 @@ FS += override
 FS += program
 FS += quotactl
 FS += quotafile
+FS += quotalink
+FS += quotarecount
 FS += recover
 FS += refpack
 FS += remove
@@ -169,15 +211,71 @@ FS += workdir
 FS += worker
 FS += xattrs
 
-# tools (F4): the programs, then what each is made of
+# tools/ct (F4): what runs containers
+CT += attach
+CT += cgborn
+CT += cgchange
+CT += cgdevice
+CT += cgio
+CT += cglimit
+CT += cgmemory
+CT += cgroup
+CT += cgtask
+CT += cgtree
+CT += cgusage
+CT += console
+CT += devprog
+CT += hier
+CT += idrange
+CT += jail
+CT += jailcaps
+CT += jaildev
+CT += jailfilter
+CT += jailmask
+CT += jailmount
+CT += knob
+CT += launch
+CT += net
+CT += netend
+CT += netfiles
+CT += nethost
+CT += netip
+CT += netkept
+CT += netmsg
+CT += netplan
+CT += newborn
+CT += notify
+CT += notifyabi
+CT += notifycaller
+CT += notifycpus
+CT += notifyloop
+CT += notifyquota
+CT += procserve
+CT += rtnl
+CT += spec
+CT += usual
+CT += wire
+
+# tools (F5): the programs, then what each is made of
 VEFS += tools/vefs.c
 VEFS += tools/beside.c
 VEFS += tools/cmd_container.c
+VEFS += tools/cmd_create.c
 VEFS += tools/cmd_quota.c
 VEFS += tools/cmd_quota_look.c
 VEFS += tools/cmd_quota_set.c
 VEFS += tools/conf.c
 VEFS += tools/container.c
+VEFS += tools/containermake.c
+VEFS += tools/ctchange.c
+VEFS += tools/ctmean.c
+VEFS += tools/ctmeannet.c
+VEFS += tools/ctmount.c
+VEFS += tools/ctname.c
+VEFS += tools/ctscript.c
+VEFS += tools/ctvalue.c
+VEFS += tools/ctwords.c
+VEFS += tools/handover.c
 VEFS += tools/idname.c
 VEFS += tools/mounting.c
 VEFS += tools/qchange.c
@@ -186,16 +284,59 @@ VEFS += tools/quotaconf.c
 VEFS += tools/quotaprint.c
 VEFS += tools/quotastate.c
 VEFS += tools/quotaword.c
+VEFS += tools/runstate.c
+VEFS += tools/work.c
 PROGRAMS += vefs
 vefs_SRC += $(VEFS)
+vefs_SRC += tools/cmd_ct_run.c
 vefs_SRC += tools/cmd_template_run.c
 PROGRAMS += vefs-template
 vefs-template_SRC += $(VEFS)
+vefs-template_SRC += tools/cmd_ct_run.c
 vefs-template_SRC += tools/cmd_template.c
 vefs-template_SRC += tools/cmd_template_import.c
 vefs-template_SRC += tools/cmd_template_keep.c
 vefs-template_SRC += tools/cmd_template_look.c
+vefs-template_SRC += tools/jsontext.c
 vefs-template_SRC += tools/progress.c
+PROGRAMS += vefs-ct
+vefs-ct_SRC += $(VEFS)
+vefs-ct_SRC += tools/attendant.c
+vefs-ct_SRC += tools/bootwait.c
+vefs-ct_SRC += tools/cmd_exec.c
+vefs-ct_SRC += tools/cmd_list.c
+vefs-ct_SRC += tools/cmd_proc.c
+vefs-ct_SRC += tools/cmd_run.c
+vefs-ct_SRC += tools/cmd_set.c
+vefs-ct_SRC += tools/cmd_start.c
+vefs-ct_SRC += tools/cmd_status.c
+vefs-ct_SRC += tools/cmd_template_run.c
+vefs-ct_SRC += tools/cmd_ubc.c
+vefs-ct_SRC += tools/ctbegin.c
+vefs-ct_SRC += tools/ctfield.c
+vefs-ct_SRC += tools/ctfiles.c
+vefs-ct_SRC += tools/ctinside.c
+vefs-ct_SRC += tools/ctjob.c
+vefs-ct_SRC += tools/ctlive.c
+vefs-ct_SRC += tools/ctlook.c
+vefs-ct_SRC += tools/ctorphan.c
+vefs-ct_SRC += tools/ctpasswd.c
+vefs-ct_SRC += tools/ctquota.c
+vefs-ct_SRC += tools/ctwork.c
+vefs-ct_SRC += tools/inside.c
+vefs-ct_SRC += tools/jsontext.c
+vefs-ct_SRC += tools/mass.c
+vefs-ct_SRC += tools/masspick.c
+vefs-ct_SRC += tools/massrun.c
+vefs-ct_SRC += tools/monitor.c
+vefs-ct_SRC += tools/monitorend.c
+vefs-ct_SRC += tools/monitorhold.c
+vefs-ct_SRC += tools/monitormake.c
+vefs-ct_SRC += tools/monitorpriv.c
+vefs-ct_SRC += tools/monitorstart.c
+vefs-ct_SRC += tools/progress.c
+vefs-ct_SRC += tools/procinto.c
+vefs-ct_SRC += tools/relay.c
 PROGRAMS += vefsd
 vefsd_SRC += tools/vefsd.c
 
@@ -203,28 +344,44 @@ vefsd_SRC += tools/vefsd.c
 LINKS := mount.vefs:vefsd
 
 # tests/unit: all one program, build/$(D)/tests/unit
+UNIT += books
 UNIT += crashed
+UNIT += ctgroup
+UNIT += itab
+UNIT += jailed
 UNIT += main
+UNIT += notifyrig
 UNIT += optline
 UNIT += ovl
+UNIT += test_absent
 UNIT += test_again
 UNIT += test_arena
 UNIT += test_catalog
+UNIT += test_cgborn
+UNIT += test_cgroup
+UNIT += test_cgtask
 UNIT += test_command
 UNIT += test_conf
 UNIT += test_control
 UNIT += test_copydata
 UNIT += test_crash
+UNIT += test_cpuacc
 UNIT += test_creds
+UNIT += test_ctchange
+UNIT += test_ctwords
+UNIT += test_devprog
 UNIT += test_dirlayer
 UNIT += test_dirmerge
 UNIT += test_fdcache
 UNIT += test_fdio
 UNIT += test_footprint
+UNIT += test_follow
 UNIT += test_fusewire
 UNIT += test_gate
+UNIT += test_hier
 UNIT += test_hostquota
 UNIT += test_htable
+UNIT += test_idrange
 UNIT += test_ids
 UNIT += test_idname
 UNIT += test_index
@@ -233,15 +390,26 @@ UNIT += test_itable
 UNIT += test_itablemove
 UNIT += test_itablerecover
 UNIT += test_itablesuspect
+UNIT += test_jail
+UNIT += test_jailwall
 UNIT += test_ledger
 UNIT += test_ledgermodel
+UNIT += test_ledgernext
+UNIT += test_lend
 UNIT += test_limit
 UNIT += test_lock
 UNIT += test_log
 UNIT += test_lookup
 UNIT += test_loop
 UNIT += test_lowerpath
+UNIT += test_net
+UNIT += test_netfiles
+UNIT += test_netlive
+UNIT += test_netplan
 UNIT += test_node
+UNIT += test_notify
+UNIT += test_notifydeath
+UNIT += test_notifyquota
 UNIT += test_object
 UNIT += test_oom
 UNIT += test_optfuzz
@@ -250,29 +418,44 @@ UNIT += test_optvalue
 UNIT += test_optword
 UNIT += test_overlay
 UNIT += test_parse
+UNIT += test_procfiles
+UNIT += test_proctext
+UNIT += test_procview
 UNIT += test_program
 UNIT += test_quotaconf
 UNIT += test_quotadb
+UNIT += test_quotalink
 UNIT += test_quotastate
 UNIT += test_quotaword
+UNIT += test_recount
 UNIT += test_scan
 UNIT += test_shm
 UNIT += test_store
 UNIT += test_slot
 UNIT += test_slottable
+UNIT += test_smallfile
 UNIT += test_storecheck
 UNIT += test_strbuf
 UNIT += test_threads
+UNIT += test_ubc
 UNIT += test_upgrade
 UNIT += test_upper
 UNIT += test_windowsum
 UNIT += test_workdir
 UNIT += test_xattrio
 UNIT += test_xattrs
+UNIT += world
 
 # what they test of the tools
 UNIT_TOOLS += conf
 UNIT_TOOLS += container
+UNIT_TOOLS += containermake
+UNIT_TOOLS += ctchange
+UNIT_TOOLS += ctmean
+UNIT_TOOLS += ctmeannet
+UNIT_TOOLS += ctname
+UNIT_TOOLS += ctvalue
+UNIT_TOOLS += ctwords
 UNIT_TOOLS += idname
 UNIT_TOOLS += quotaask
 UNIT_TOOLS += quotaconf
@@ -281,6 +464,10 @@ UNIT_TOOLS += quotaword
 
 # what test scripts are helped by, build/$(D)/tests/NAME: the programs, then
 # what each is made of
+HELPERS += ctask
+ctask_SRC += tests/integration/ct/ctask.c
+HELPERS += ctcg
+ctcg_SRC += tests/integration/ctcg/ctcg.c
 HELPERS += vt
 vt_SRC += tests/integration/vt/vt.c
 vt_SRC += tests/integration/vt/vt_data.c
@@ -290,6 +477,13 @@ vt_SRC += tests/integration/vt/vt_name.c
 vt_SRC += tests/integration/vt/vt_ops.c
 vt_SRC += tests/integration/vt/vt_quota.c
 vt_SRC += tests/integration/vt/vt_wait.c
+HELPERS += ctrun
+ctrun_SRC += tests/integration/ct/ctrun.c
+HELPERS += escape
+escape_SRC += tests/integration/escape/calls.c
+escape_SRC += tests/integration/escape/escape.c
+escape_SRC += tests/integration/escape/mounts.c
+escape_SRC += tests/integration/escape/procs.c
 HELPERS += stress/faults
 stress/faults_SRC += tests/stress/faults.c
 stress/faults_SRC += tests/stress/faults_begin.c
@@ -339,22 +533,42 @@ stress/powercut_SRC += tests/stress/powercut_model.c
 stress/powercut_SRC += tests/stress/powercut_plan.c
 
 # loaded into the daemon before libc: build/$(D)/tests/NAME.so
+PRELOADS += integration/escape/borrow
 PRELOADS += stress/faultlib
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME
 STRESS :=
 BENCH += aside
+BENCH += floor
 BENCH += micro
 BENCH += mkfiles
+BENCH += procread
 BENCH += scan
+
+# what else is linked into one of them
+floor_PARTS += floorops
+floor_PARTS += floortree
 
 # fuzzers, built by `make fuzz`: build/fuzz/tests/fuzz/NAME
 FUZZ += fuzz_command
 FUZZ += fuzz_import
 FUZZ += fuzz_index
+FUZZ += fuzz_proc
+FUZZ += fuzz_quotadb
+FUZZ += fuzz_words
 
 # manual pages: tools/NAME
-MAN8 := mount.vefs.8 vefs.8 vefs-quota.8 vefs-template.8 vefsd.8
+MAN8 := mount.vefs.8 vefs.8 vefs-create.8 vefs-exec.8 vefs-list.8 vefs-quota.8 \
+	vefs-set.8 vefs-start.8 vefs-template.8 vefs-ubc.8 \
+	vefsd.8
+
+# what containers can begin with: tools/samples/NAME, into /etc/vefs/vefs.d
+SAMPLES := basic.sample small.sample unlimited.sample
+
+# where bash and systemd look
+COMPLETIONS = $(PREFIX)/share/bash-completion/completions
+UNITS = $(PREFIX)/lib/systemd/system
+MOUNT_UNITS := var-lib-vefs-root-.mount.d
 
 # ---- flags -----------------------------------------------------------------
 
@@ -362,12 +576,13 @@ B := build/$(D)
 BIN := $(if $(filter opt,$(D)),build/bin,$(B)/bin)
 
 FLAGS_opt := -O2 -g -D_FORTIFY_SOURCE=2
-FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
+FLAGS_asan := -O1 -g1 -fsanitize=address,undefined -fno-omit-frame-pointer \
 	-fno-sanitize-recover=undefined
-FLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+FLAGS_tsan := -O1 -g1 -fsanitize=thread -fno-omit-frame-pointer
 FLAGS_cov := -O0 -g --coverage
 FLAGS_crash := -O2 -g -D_FORTIFY_SOURCE=2 -DVEFS_CRASH
-FLAGS_fuzz := -O1 -g -fsanitize=address,undefined,fuzzer-no-link \
+FLAGS_fuzz := -O1 -g -Wno-gnu-variable-sized-type-not-at-end \
+	-fsanitize=address,undefined,fuzzer-no-link \
 	-fno-sanitize-recover=undefined
 LINK_opt :=
 LINK_asan := -fsanitize=address,undefined
@@ -388,7 +603,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 ifeq ($(D),fuzz)
 # clang, which knows others
 CC := clang
-WARNINGS := -Wall -Wextra
+WARNINGS := -Wall -Wextra -Wno-gnu-variable-sized-type-not-at-end
 endif
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
@@ -403,6 +618,7 @@ pkg = $(eval $(1) := $(subst -I,-isystem ,$(shell $(PKG_CONFIG) $(2) $(3))))$($(
 FUSE_CFLAGS = $(call pkg,FUSE_CFLAGS,--cflags,fuse3)
 FUSE_LIBS = $(call pkg,FUSE_LIBS,--libs,fuse3)
 STORE_LIBS = $(call pkg,STORE_LIBS,--libs,lmdb libxxhash libarchive jansson nettle zlib)
+CT_LIBS = $(call pkg,CT_LIBS,--libs,libmnl libseccomp libcap)
 CHECK_CFLAGS = $(call pkg,CHECK_CFLAGS,--cflags,check)
 CHECK_LIBS = $(call pkg,CHECK_LIBS,--libs,check)
 
@@ -411,7 +627,7 @@ ALL_CFLAGS = -std=gnu11 $(FLAGS_$(D)) -fPIE -fstack-protector-strong \
 	-fno-strict-aliasing -fno-common -pthread $(WARNINGS) $(CFLAGS)
 ALL_LDFLAGS = -pie -pthread $(LINK_$(D)) -Wl,-z,relro,-z,now -Wl,--as-needed \
 	$(LDFLAGS)
-LIBS = $(FUSE_LIBS) $(STORE_LIBS)
+LIBS = $(FUSE_LIBS) $(STORE_LIBS) $(CT_LIBS)
 
 # ---- building --------------------------------------------------------------
 
@@ -419,13 +635,16 @@ Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-4s %s\n' $(1) '$(2)')
 
 lib := $(B)/obj/libvefs.a
-lib_src := $(BASE:%=fs/base/%.c) $(QUOTA:%=quota/%.c) $(TEMPLATES:%=templates/%.c) $(FS:%=fs/%.c)
+ctlib := $(B)/obj/libvefsct.a
+ct_src := $(CT:%=tools/ct/%.c)
+lib_src := $(BASE:%=fs/base/%.c) $(QUOTA:%=quota/%.c) $(TEMPLATES:%=templates/%.c) $(PROC:%=fs/proc/%.c) $(FS:%=fs/%.c)
 unit_src := $(UNIT:%=tests/unit/%.c)
 single_src := $(STRESS:%=tests/stress/%.c) $(BENCH:%=bench/%.c) \
+	$(foreach p,$(BENCH),$($(p)_PARTS:%=bench/%.c)) \
 	$(FUZZ:%=tests/fuzz/%.c)
 program_src := $(foreach p,$(PROGRAMS) $(HELPERS),$($(p)_SRC))
 preload_src := $(PRELOADS:%=tests/%.c)
-sources := $(lib_src) $(sort $(program_src)) $(unit_src) $(single_src) $(preload_src)
+sources := $(lib_src) $(ct_src) $(sort $(program_src)) $(unit_src) $(single_src) $(preload_src)
 objects := $(sources:%.c=$(B)/obj/%.o)
 
 programs := $(PROGRAMS:%=$(BIN)/%)
@@ -443,14 +662,15 @@ fuzzers := $(FUZZ:%=$(B)/tests/fuzz/%)
 
 all: $(programs) $(links) $(helpers) $(benches)
 programs: $(programs) $(links)
+helpers: $(helpers)
 objects: $(objects)
 
 # What everything was compiled with: new flags compile everything anew.
 $(B)/flags: FORCE | $(B)/libfuse
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) \
-		$(ALL_LDFLAGS) $(FUSE_CFLAGS) $(LIBS))' >$@.new
-	@if cmp -s $@ $@.new; then rm $@.new; else mv $@.new $@; fi
+		$(ALL_LDFLAGS) $(FUSE_CFLAGS) $(LIBS))' >$@.$$PPID
+	@if cmp -s $@ $@.$$PPID; then rm $@.$$PPID; else mv $@.$$PPID $@; fi
 
 $(B)/libfuse:
 	@$(PKG_CONFIG) --atleast-version=$(LIBFUSE_MIN) fuse3 || { \
@@ -477,6 +697,11 @@ $(lib): $(lib_src:%.c=$(B)/obj/%.o)
 	$(Q)rm -f $@
 	$(Q)ar rcsD $@ $^
 
+$(ctlib): $(ct_src:%.c=$(B)/obj/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)ar rcsD $@ $^
+
 define link
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -486,7 +711,7 @@ endef
 
 # $(call program_rule,NAME,DIRECTORY)
 define program_rule
-$(2)/$(1): $($(1)_SRC:%.c=$(B)/obj/%.o) $(lib)
+$(2)/$(1): $($(1)_SRC:%.c=$(B)/obj/%.o) $(ctlib) $(lib)
 	$$(call link)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p),$(BIN))))
@@ -498,7 +723,7 @@ $(BIN)/$(word 1,$(1)): $(BIN)/$(word 2,$(1))
 endef
 $(foreach l,$(LINKS),$(eval $(call link_rule,$(subst :, ,$(l)))))
 
-$(B)/tests/unit: $(unit_src:%.c=$(B)/obj/%.o) $(UNIT_TOOLS:%=$(B)/obj/tools/%.o) $(lib)
+$(B)/tests/unit: $(unit_src:%.c=$(B)/obj/%.o) $(UNIT_TOOLS:%=$(B)/obj/tools/%.o) $(ctlib) $(lib)
 	$(call link,$(CHECK_LIBS))
 
 $(B)/tests/stress/%: $(B)/obj/tests/stress/%.o $(lib)
@@ -508,15 +733,17 @@ $(B)/tests/stress/%: $(B)/obj/tests/stress/%.o $(lib)
 $(preload_src:%.c=$(B)/obj/%.o): FLAGS_$(D) := -O2 -g
 $(preload_src:%.c=$(B)/obj/%.o): ALL_CFLAGS += -fPIC
 
-$(B)/tests/stress/%.so: $(B)/obj/tests/stress/%.o
+$(B)/tests/%.so: $(B)/obj/tests/%.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -Wl,-z,relro,-z,now -o $@ $<
 
+$(foreach p,$(BENCH),$(eval $(B)/bench/$(p): \
+	$($(p)_PARTS:%=$(B)/obj/bench/%.o)))
 $(B)/bench/%: $(B)/obj/bench/%.o $(lib)
 	$(call link)
 
-$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(lib)
+$(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(UNIT_TOOLS:%=$(B)/obj/tools/%.o) $(ctlib) $(lib)
 	$(call link,-fsanitize=fuzzer)
 
 -include $(objects:.o=.d)
@@ -553,10 +780,13 @@ run-stress: all
 	CUTS=100 tests/run.sh stress/powercut || status=1; \
 	DEPTH=2 tests/run.sh stress/faults || status=1; \
 	tests/run.sh stress/killprogs stress/ns || status=1; \
+	CT_LONG=1 tests/run.sh ctquotatools cttools ctnest || status=1; \
 	exit $$status
 
+# Peers that cannot be installed are left out, and said so.
 bench:
 	$(call need,build test bench)
+	-$(call need,peers)
 	$(again) run-bench
 
 bench-quick:
@@ -564,9 +794,8 @@ bench-quick:
 	$(again) run-bench QUICK=-q
 
 run-bench: all
-	@export VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench'; \
-		bench/run.sh $(QUICK) && bench/trees.sh $(QUICK) && \
-		bench/idle.sh $(QUICK) && bench/templates.sh $(QUICK)
+	@VEFS_BIN='$(CURDIR)/$(BIN)' BENCH_BIN='$(CURDIR)/$(B)/bench' \
+		bench/all.sh $(QUICK) $(NAME)
 
 # Fuzzers are clang's, and built apart.
 fuzz:
@@ -592,17 +821,34 @@ format:
 
 install: programs
 	install -d '$(DESTDIR)$(PREFIX)/sbin' '$(DESTDIR)$(HELPERDIR)' \
-		'$(DESTDIR)$(PREFIX)/share/man/man8'
+		'$(DESTDIR)$(PREFIX)/share/man/man8' \
+		'$(DESTDIR)/etc/vefs/vefs.d' '$(DESTDIR)$(COMPLETIONS)' \
+		'$(DESTDIR)$(UNITS)/$(MOUNT_UNITS)'
 	install -m 0755 $(programs) '$(DESTDIR)$(PREFIX)/sbin'
 	ln -sf '$(PREFIX)/sbin/vefsd' '$(DESTDIR)$(HELPERDIR)/mount.vefs'
 	ln -sf '$(PREFIX)/sbin/vefsd' '$(DESTDIR)$(HELPERDIR)/mount.fuse.vefs'
 	install -m 0644 $(MAN8:%=tools/%) \
 		'$(DESTDIR)$(PREFIX)/share/man/man8'
+	install -m 0644 tools/vefs.bash-completion \
+		'$(DESTDIR)$(COMPLETIONS)/vefs'
+	sed 's|@SBIN@|$(PREFIX)/sbin|' tools/vefs.service \
+		>'$(DESTDIR)$(UNITS)/vefs.service'
+	chmod 0644 '$(DESTDIR)$(UNITS)/vefs.service'
+	install -m 0644 tools/vefs-mount.conf \
+		'$(DESTDIR)$(UNITS)/$(MOUNT_UNITS)/vefs.conf'
+	for s in $(SAMPLES); do \
+		test -e '$(DESTDIR)/etc/vefs/vefs.d'/$$s || \
+		install -m 0644 tools/samples/$$s \
+			'$(DESTDIR)/etc/vefs/vefs.d' || exit 1; \
+	done
 
 uninstall:
 	rm -f $(PROGRAMS:%='$(DESTDIR)$(PREFIX)/sbin/%') \
 		'$(DESTDIR)$(HELPERDIR)/mount.vefs' \
 		'$(DESTDIR)$(HELPERDIR)/mount.fuse.vefs' \
+		'$(DESTDIR)$(COMPLETIONS)/vefs' \
+		'$(DESTDIR)$(UNITS)/vefs.service' \
+		'$(DESTDIR)$(UNITS)/$(MOUNT_UNITS)/vefs.conf' \
 		$(MAN8:%='$(DESTDIR)$(PREFIX)/share/man/man8/%')
 
 # The libfuse in build/deps stays, it takes a network to get it again.
@@ -619,16 +865,17 @@ help:
 	@echo '  test       deps, build, run every test (root)'
 	@echo '  stress     kills, power cuts, faults: the long runs (root)'
 	@echo '  check      the unit tests alone'
-	@echo '  bench      deps, build, measure against the peers (root)'
-	@echo '  bench-quick  the same with two rounds'
+	@echo '  bench      deps, build, measure against the peers: 25 minutes (root)'
+	@echo '  bench-quick  the same, smaller: 4 minutes'
 	@echo '  fuzz       the fuzzers, each for SECONDS=60'
 	@echo '  lint       clang-format, clang-tidy, cppcheck, shellcheck, floors'
 	@echo '  format     let clang-format have its way'
-	@echo '  install    programs and manual pages, below DESTDIR and PREFIX'
+	@echo '  install    programs, manual pages and what goes with them,'
+	@echo '             below DESTDIR and PREFIX'
 	@echo '  uninstall  take them away again'
 	@echo '  clean      remove what was built, but not build/deps'
 
 FORCE:
-.PHONY: FORCE all programs objects deps check test run-tests stress run-stress \
+.PHONY: FORCE all programs helpers objects deps check test run-tests stress run-stress \
 	bench bench-quick run-bench fuzz run-fuzz \
 	demo lint format install uninstall clean help
