@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
+#include "fs/base/flockwait.h"
 #include "fs/base/log.h"
 #include "fs/base/u64map.h"
 #include "fs/gate.h"
@@ -293,7 +295,7 @@ static int lock_file(const struct options *opts, int dir, char *err,
 	int r = fd < 0 ? fd : 0;
 
 	if (r == 0)
-		r = workdir_lock(fd);
+		r = flockwait(fd, LOCK_EX, FLOCKWAIT_ENDING);
 	if (r == 0)
 		return TAKE_FD(fd);
 	snprintf(err, errlen, "quota=%s: %s", opts->quota,

@@ -10,10 +10,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/flockwait.h"
 
 /* What may stand in a work directory: ours, and the kernel overlayfs's. */
 static const char *const known[] = { "work", "index", "incompat" };
@@ -161,24 +161,6 @@ static int open_sub(int dirfd, const char *name, bool empty)
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-/*
- * umount(2) returns before the daemon of the mount has ended: whoever mounts
- * the same again at once waits for it.
- */
-int workdir_lock(int fd)
-{
-	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
-
-	for (int tries = 0; tries < 250; tries++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK)
-			return -errno;
-		nanosleep(&pause, NULL);
-	}
-	return -EBUSY;
-}
-
 static int fill(struct workdir *w, const char *work, char *err, size_t errlen)
 {
 	char name[NAME_MAX + 1], why[NAME_MAX + 64];
@@ -191,7 +173,8 @@ static int fill(struct workdir *w, const char *work, char *err, size_t errlen)
 		return say(err, errlen, -EXDEV, "work directory", work,
 			   "must be on the same filesystem as the upper "
 			   "directory");
-	if (workdir_lock(w->upperfd) < 0 || workdir_lock(w->lockfd) < 0)
+	if (flockwait(w->upperfd, LOCK_EX, FLOCKWAIT_ENDING) < 0 ||
+	    flockwait(w->lockfd, LOCK_EX, FLOCKWAIT_ENDING) < 0)
 		return say(err, errlen, -EBUSY, "work directory", work,
 			   "it or its upper directory is in use by another "
 			   "mount; unmount that one, or use others");

@@ -43,10 +43,4 @@ void workdir_close(struct workdir *w);
 /* Remove `name` in `dirfd` and all below it. -ENOENT is success. */
 int workdir_remove(int dirfd, const char *name);
 
-/*
- * Lock what a daemon that is about to end may still have: waits for five
- * seconds at most, then -EBUSY.
- */
-int workdir_lock(int fd);
-
 #endif

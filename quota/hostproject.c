@@ -12,17 +12,15 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/flockwait.h"
 #include "fs/base/parse.h"
 
 #define UNIT (1u << QIF_DQBLKSIZE_BITS)
 /* What holds an id until it gets its first limit. */
 #define CLAIM (1ull << 50)
 #define DEPTH 256 /* directories to the root of a mount, at most */
-#define LOCK_TRIES 250
-#define LOCK_PAUSE_MS 20
 
 static int quota_call(int fd, unsigned cmd, uint32_t id, void *arg)
 {
@@ -131,20 +129,10 @@ static int open_root(int fd)
 
 static int lock_root(int fd)
 {
-	const struct timespec pause = { .tv_nsec =
-						LOCK_PAUSE_MS * 1000 * 1000 };
 	_cleanup_close_ int root = open_root(fd);
+	int r = root < 0 ? root : flockwait(root, LOCK_EX, FLOCKWAIT_ENDING);
 
-	if (root < 0)
-		return root;
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (flock(root, LOCK_EX | LOCK_NB) == 0)
-			return TAKE_FD(root);
-		if (errno != EWOULDBLOCK)
-			return -errno;
-		nanosleep(&pause, NULL);
-	}
-	return -EBUSY;
+	return r < 0 ? r : TAKE_FD(root);
 }
 
 static int put_id(int fd, uint32_t id)

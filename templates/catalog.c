@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
 #include "fs/base/fdio.h"
+#include "fs/base/flockwait.h"
 #include "fs/base/parse.h"
 #include "fs/base/smallfile.h"
 #include "templates/catalogpriv.h"
@@ -29,6 +32,7 @@
  */
 
 #define VERSION_TEXT "vefs-store "
+#define PAUSE_MS 20
 
 int catalog_dir(const struct catalog *c)
 {
@@ -435,6 +439,9 @@ static int check_unused(struct catalog *c, const struct catalog_id *id,
 	_cleanup_close_ int fd = open_version(c, id);
 	int n;
 
+	/* Who is to use it will be told that it is not there. */
+	if (fd == -ENOENT)
+		return 0;
 	if (fd < 0)
 		return why_sys(why, fd, "template %s:%s", id->name,
 			       id->version);
@@ -449,11 +456,60 @@ static int check_unused(struct catalog *c, const struct catalog_id *id,
 			       id->name, id->version, one,
 			       n > 1 ? " and others" : "");
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return why_set(why, -EBUSY,
+		return why_set(why, -EWOULDBLOCK,
 			       "%s:%s is in use (mounted, or being read): "
 			       "unmount it first",
 			       id->name, id->version);
 	return 0;
+}
+
+/* Every version that `id` means. */
+static int check_all_unused(struct catalog *c, const struct catalog_id *id,
+			    const struct catalog_users *users, struct why *why)
+{
+	_cleanup_free_ struct catalog_version *all = NULL;
+	size_t n = 0;
+	int r;
+
+	if (id->version[0])
+		return check_unused(c, id, users, why);
+	r = catalog_list(c, &all, &n, why);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (strcmp(all[i].id.name, id->name) == 0)
+			r = check_unused(c, &all[i].id, users, why);
+	return r;
+}
+
+static int try_lock_unused(struct catalog *c, const struct catalog_id *id,
+			   const struct catalog_users *users, struct why *why)
+{
+	_cleanup_close_ int lock = catalog_lock(c, true, why);
+	int r = lock < 0 ? lock : check_all_unused(c, id, users, why);
+
+	return r < 0 ? r : TAKE_FD(lock);
+}
+
+/*
+ * The store's lock, exclusive, with nobody who uses `id`: a descriptor. Who
+ * just looks at a version, or was its mount and ends, is waited for; not under
+ * the lock, and the version is never locked without it, or to hold one
+ * (catalog_hold) could fail.
+ */
+static int lock_unused(struct catalog *c, const struct catalog_id *id,
+		       const struct catalog_users *users, struct why *why)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * (long)CLOCK_MS };
+	const uint64_t until = clock_now() + FLOCKWAIT_ENDING * CLOCK_MS;
+
+	for (;;) {
+		int r = try_lock_unused(c, id, users, why);
+
+		if (r != -EWOULDBLOCK)
+			return r;
+		if (clock_now() >= until)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
 }
 
 int catalog_remove(struct catalog *c, const struct catalog_id *id,
@@ -465,8 +521,8 @@ int catalog_remove(struct catalog *c, const struct catalog_id *id,
 
 	if (r < 0)
 		return r;
-	lock = catalog_lock(c, true, why);
-	r = lock < 0 ? lock : check_unused(c, id, users, why);
+	lock = lock_unused(c, id, users, why);
+	r = lock < 0 ? lock : 0;
 	if (r == 0) {
 		name = open_name(c, id->name);
 		if (name < 0)
@@ -525,26 +581,17 @@ int catalog_rename(struct catalog *c, const struct catalog_id *from,
 		   const struct catalog_id *to,
 		   const struct catalog_users *users, struct why *why)
 {
-	_cleanup_close_ int lock = catalog_lock(c, true, why);
-	_cleanup_free_ struct catalog_version *all = NULL;
-	size_t n = 0;
+	_cleanup_close_ int lock = -1;
 	int r;
 
-	if (lock < 0)
-		return lock;
 	if (!from->version[0] && to->version[0])
 		return why_set(why, -EINVAL,
 			       "which version of %s is to be %s:%s? Say "
 			       "%s:VERSION",
 			       from->name, to->name, to->version, from->name);
-	r = catalog_list(c, &all, &n, why);
-	for (size_t i = 0; i < n && r == 0; i++)
-		if (!strcmp(all[i].id.name, from->name) &&
-		    (!from->version[0] ||
-		     !strcmp(all[i].id.version, from->version)))
-			r = check_unused(c, &all[i].id, users, why);
-	if (r < 0)
-		return r;
+	lock = lock_unused(c, from, users, why);
+	if (lock < 0)
+		return lock;
 	r = from->version[0] ? rename_one(c, from, to)
 			     : rename_all(c, from->name, to->name);
 	if (r == -EEXIST)

@@ -86,7 +86,7 @@ struct catalog_users {
 	void *ctx;
 };
 
-/* -EBUSY: in use. `id` is complete, as catalog_find() gave it. */
+/* -EBUSY: in use, for seconds now. `id` is complete, as catalog_find() gave it. */
 int catalog_remove(struct catalog *c, const struct catalog_id *id,
 		   const struct catalog_users *users, struct why *why);
 

@@ -3,17 +3,14 @@
 
 #include <ctype.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/base/clock.h"
 #include "fs/base/fdio.h"
+#include "fs/base/flockwait.h"
 #include "fs/base/log.h"
 #include "fs/base/parse.h"
 #include "quota/hostquota.h"
@@ -21,7 +18,6 @@
 #include "tools/ctname.h"
 
 #define CONF CONTAINER_CONF
-#define PAUSE_MS 20u
 #define ID_FIRST 101u
 #define ID_LAST (UINT32_MAX - 1)
 
@@ -204,55 +200,6 @@ bool container_is_mounted(const struct container *c)
 	       is_in_mountinfo(c->id, &sx);
 }
 
-/* Told of each that closes `work`: a descriptor; -1 where that cannot be. */
-static int watch_closing(int work)
-{
-	_cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", work);
-	if (fd < 0 || inotify_add_watch(fd, path, IN_CLOSE) < 0)
-		return -1;
-	return TAKE_FD(fd);
-}
-
-/* Until somebody closes it, or for a moment. */
-static void wait_for_close(int closing, uint64_t left)
-{
-	/* The kernel tells just before the lock goes. */
-	const struct timespec soon = { .tv_nsec = 100 * (long)CLOCK_US };
-	int ms = left < PAUSE_MS * CLOCK_MS ? (int)(left / CLOCK_MS) + 1
-					    : (int)PAUSE_MS;
-	struct pollfd p = { .fd = closing, .events = POLLIN };
-	char events[1024];
-
-	if (poll(&p, 1, ms) > 0 && read(closing, events, sizeof(events)) > 0)
-		nanosleep(&soon, NULL);
-}
-
-/* Who serves a mount holds it for as long as he lives. */
-static int lock_until(int work, uint64_t until)
-{
-	_cleanup_close_ int closing = -1;
-	bool watched = false;
-
-	while (flock(work, LOCK_EX | LOCK_NB) < 0) {
-		uint64_t now = clock_now();
-
-		if (errno != EWOULDBLOCK)
-			return -errno;
-		if (now >= until)
-			return -EBUSY;
-		/* Watched, it is tried once more: it may be free by now. */
-		if (watched)
-			wait_for_close(closing, until - now);
-		else
-			closing = watch_closing(work);
-		watched = true;
-	}
-	return 0;
-}
-
 int container_idle(const struct container *c, unsigned ms, int *fd,
 		   struct why *why)
 {
@@ -263,7 +210,7 @@ int container_idle(const struct container *c, unsigned ms, int *fd,
 	*fd = -1;
 	if (work == -ENOENT)
 		return 0;
-	r = work < 0 ? work : lock_until(work, clock_now() + ms * CLOCK_MS);
+	r = work < 0 ? work : flockwait(work, LOCK_EX, ms);
 	if (r == -EBUSY)
 		return why_set(why, r,
 			       "container %s is in use: it is mounted "

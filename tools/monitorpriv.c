@@ -15,12 +15,12 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/flockwait.h"
 #include "fs/base/log.h"
 #include "fs/control.h"
 #include "tools/monitor.h"
 #include "tools/runstate.h"
 
-#define LOCK_MS 5000u
 #define AGAIN_MAX 10
 
 /* The keeper is who listens; its children are the workers. */
@@ -93,16 +93,7 @@ int monitorpriv_folder(const struct container *one)
 
 int monitorpriv_lock(int run)
 {
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-
-	for (unsigned ms = 0; flock(run, LOCK_EX | LOCK_NB) < 0; ms += 10) {
-		if (errno != EWOULDBLOCK)
-			return -errno;
-		if (ms >= LOCK_MS)
-			return -EBUSY;
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	return flockwait(run, LOCK_EX, FLOCKWAIT_ENDING);
 }
 
 int monitorpriv_signals(void)

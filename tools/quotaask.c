@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/flockwait.h"
 #include "fs/base/log.h"
 #include "fs/quotactl.h"
 #include "quota/command.h"
@@ -34,27 +34,21 @@ static void close_file(FILE **f)
 /* umount(2) returns before the daemon has ended, and written its file. */
 static int lock_upper(struct quotaask *q, struct why *why)
 {
-	const struct timespec pause = { .tv_nsec = 20 * 1000 * 1000 };
-	int tries = 250;
+	int r;
 
 	q->upper =
 		fdio_openat(q->one->data, "upper", O_RDONLY | O_DIRECTORY, 0);
 	if (q->upper < 0)
 		return why_sys(why, q->upper, "container %s: upper",
 			       q->one->id);
-	while (flock(q->upper, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return why_sys(why, -errno, "container %s: upper",
-				       q->one->id);
-		if (--tries == 0)
-			return why_set(why, -EBUSY,
-				       "container %s: its upper is in use by "
-				       "a mount that 'vefs' did not make, or "
-				       "that has not ended yet",
-				       q->one->id);
-		nanosleep(&pause, NULL);
-	}
-	return 0;
+	r = flockwait(q->upper, LOCK_EX, FLOCKWAIT_ENDING);
+	if (r == -EBUSY)
+		return why_set(why, r,
+			       "container %s: its upper is in use by a mount "
+			       "that 'vefs' did not make, or that has not "
+			       "ended yet",
+			       q->one->id);
+	return r < 0 ? why_sys(why, r, "container %s: upper", q->one->id) : 0;
 }
 
 static int refuse_file(const struct quotaask *q, int err, const char *said,

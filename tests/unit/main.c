@@ -57,6 +57,7 @@ static const struct {
 	{ "dirmerge", test_dirmerge_suite },
 	{ "fdcache", test_fdcache_suite },
 	{ "fdio", test_fdio_suite },
+	{ "flockwait", test_flockwait_suite },
 	{ "footprint", test_footprint_suite },
 	{ "follow", test_follow_suite },
 	{ "fusewire", test_fusewire_suite },

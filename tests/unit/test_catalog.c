@@ -372,6 +372,42 @@ START_TEST(gc_keeps_what_versions_hold)
 }
 END_TEST
 
+/*
+ * umount(2) returns before the daemon that held the version has ended: who
+ * removes or renames it then is not told that it is in use.
+ */
+START_TEST(the_end_is_waited_for)
+{
+	const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	struct catalog_id id = id_of("t:1"), to = id_of("u:1");
+	struct bench b;
+
+	set_up(&b);
+	good_import(&b, "t:1");
+	for (int renamed = 0; renamed < 2; renamed++) {
+		int fd = catalog_hold(b.c, renamed ? &to : &id, NULL), status;
+		pid_t pid;
+
+		ck_assert_int_ge(fd, 0);
+		pid = fork();
+		if (pid == 0) {
+			nanosleep(&pause, NULL);
+			_exit(0);
+		}
+		close(fd);
+		ck_assert_int_gt(pid, 0);
+		if (renamed)
+			ck_assert_int_eq(catalog_remove(b.c, &to, NULL, NULL),
+					 0);
+		else
+			ck_assert_int_eq(
+				catalog_rename(b.c, &id, &to, NULL, NULL), 0);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	}
+	tear_down(&b);
+}
+END_TEST
+
 START_TEST(gc_does_not_guess)
 {
 	const struct gc_options o = { .dry = false };
@@ -461,6 +497,7 @@ Suite *test_catalog_suite(void)
 	tcase_add_test(c, opening);
 	tcase_add_test(c, add_find_rename_remove);
 	tcase_add_test(c, in_use);
+	tcase_add_test(c, the_end_is_waited_for);
 	tcase_add_test(c, leftovers_of_the_dead);
 	tcase_add_test(c, gc_and_a_living_import);
 	tcase_add_test(c, gc_and_an_import_that_begins);

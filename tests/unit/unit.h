@@ -38,13 +38,6 @@ void unit_rand_start(struct unit_rand *r);
 uint32_t unit_rand(struct unit_rand *r, uint32_t below);
 
 /*
- * A new empty directory, open; with `path` not NULL its name too (size
- * UNIT_PATH_MAX). Everything in it is removed when the run ends, also after a
- * crash of the test. Made in TMPDIR, else the first of /var/tmp, /tmp and
- * /dev/shm that can hold an upper directory: a real disk, not a tmpfs, where
- * there is one.
- */
-/*
  * check sends each assertion that holds to the process that waits for the test,
  * so that it knows where one died: a write and an allocation there. For those
  * with millions of them that is most of what they do, so of all after the first
@@ -53,6 +46,13 @@ uint32_t unit_rand(struct unit_rand *r, uint32_t below);
 void unit_mark(const char *file, int line);
 #define _mark_point(file, line) unit_mark(file, line)
 
+/*
+ * A new empty directory, open; with `path` not NULL its name too (size
+ * UNIT_PATH_MAX). Everything in it is removed when the run ends, also after a
+ * crash of the test. Made in TMPDIR, else the first of /var/tmp, /tmp and
+ * /dev/shm that can hold an upper directory: a real disk, not a tmpfs, where
+ * there is one.
+ */
 #define UNIT_PATH_MAX 256
 int unit_tmpdir(char *path);
 
@@ -87,6 +87,7 @@ Suite *test_dirlayer_suite(void);
 Suite *test_dirmerge_suite(void);
 Suite *test_fdcache_suite(void);
 Suite *test_fdio_suite(void);
+Suite *test_flockwait_suite(void);
 Suite *test_footprint_suite(void);
 Suite *test_follow_suite(void);
 Suite *test_fusewire_suite(void);
