@@ -86,6 +86,7 @@ QUOTA += walk
 # templates (F1)
 TEMPLATES += aptmirror
 TEMPLATES += catalog
+TEMPLATES += catalogchange
 TEMPLATES += content
 TEMPLATES += diff
 TEMPLATES += export

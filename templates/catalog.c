@@ -7,12 +7,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "fs/base/cleanup.h"
-#include "fs/base/clock.h"
 #include "fs/base/fdio.h"
-#include "fs/base/flockwait.h"
 #include "fs/base/parse.h"
 #include "fs/base/smallfile.h"
 #include "templates/catalogpriv.h"
@@ -32,7 +29,6 @@
  */
 
 #define VERSION_TEXT "vefs-store "
-#define PAUSE_MS 20
 
 int catalog_dir(const struct catalog *c)
 {
@@ -279,14 +275,14 @@ int catalog_parse(const char *spec, struct catalog_id *out, struct why *why)
 	return 0;
 }
 
-static int open_name(struct catalog *c, const char *name)
+int catalogpriv_name(struct catalog *c, const char *name)
 {
 	return fdio_openat(c->templates, name, O_RDONLY | O_DIRECTORY, 0);
 }
 
-static int open_version(struct catalog *c, const struct catalog_id *id)
+int catalogpriv_version(struct catalog *c, const struct catalog_id *id)
 {
-	_cleanup_close_ int name = open_name(c, id->name);
+	_cleanup_close_ int name = catalogpriv_name(c, id->name);
 
 	if (name < 0)
 		return name;
@@ -390,7 +386,7 @@ int catalog_find(struct catalog *c, const struct catalog_id *id,
 {
 	struct listing l = { 0 };
 	size_t i;
-	int fd = open_name(c, id->name);
+	int fd = catalogpriv_name(c, id->name);
 	int r = fd < 0 ? fd
 		       : each_name(fd, CATALOG_VERSION_MAX, &l, id->name, add);
 
@@ -420,7 +416,7 @@ int catalog_hold(struct catalog *c, const struct catalog_id *id,
 
 	if (lock < 0)
 		return lock;
-	fd = open_version(c, id);
+	fd = catalogpriv_version(c, id);
 	if (fd < 0)
 		return why_sys(why, fd, "template %s:%s", id->name,
 			       id->version);
@@ -428,178 +424,4 @@ int catalog_hold(struct catalog *c, const struct catalog_id *id,
 		return why_sys(why, -errno, "template %s:%s", id->name,
 			       id->version);
 	return TAKE_FD(fd);
-}
-
-/* ---- removing and renaming ----------------------------------------------- */
-
-static int check_unused(struct catalog *c, const struct catalog_id *id,
-			const struct catalog_users *users, struct why *why)
-{
-	char one[CATALOG_NAME_MAX + 1] = "a container";
-	_cleanup_close_ int fd = open_version(c, id);
-	int n;
-
-	/* Who is to use it will be told that it is not there. */
-	if (fd == -ENOENT)
-		return 0;
-	if (fd < 0)
-		return why_sys(why, fd, "template %s:%s", id->name,
-			       id->version);
-	n = users && users->fn ? users->fn(users->ctx, id, one) : 0;
-	if (n < 0)
-		return why_sys(why, n, "looking for users of %s:%s", id->name,
-			       id->version);
-	if (n > 0)
-		return why_set(why, -EBUSY,
-			       "%s:%s is in use by %s%s: destroy what uses it "
-			       "first",
-			       id->name, id->version, one,
-			       n > 1 ? " and others" : "");
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return why_set(why, -EWOULDBLOCK,
-			       "%s:%s is in use (mounted, or being read): "
-			       "unmount it first",
-			       id->name, id->version);
-	return 0;
-}
-
-/* Every version that `id` means. */
-static int check_all_unused(struct catalog *c, const struct catalog_id *id,
-			    const struct catalog_users *users, struct why *why)
-{
-	_cleanup_free_ struct catalog_version *all = NULL;
-	size_t n = 0;
-	int r;
-
-	if (id->version[0])
-		return check_unused(c, id, users, why);
-	r = catalog_list(c, &all, &n, why);
-	for (size_t i = 0; i < n && r == 0; i++)
-		if (strcmp(all[i].id.name, id->name) == 0)
-			r = check_unused(c, &all[i].id, users, why);
-	return r;
-}
-
-static int try_lock_unused(struct catalog *c, const struct catalog_id *id,
-			   const struct catalog_users *users, struct why *why)
-{
-	_cleanup_close_ int lock = catalog_lock(c, true, why);
-	int r = lock < 0 ? lock : check_all_unused(c, id, users, why);
-
-	return r < 0 ? r : TAKE_FD(lock);
-}
-
-/*
- * The store's lock, exclusive, with nobody who uses `id`: a descriptor. Who
- * just looks at a version, or was its mount and ends, is waited for; not under
- * the lock, and the version is never locked without it, or to hold one
- * (catalog_hold) could fail.
- */
-static int lock_unused(struct catalog *c, const struct catalog_id *id,
-		       const struct catalog_users *users, struct why *why)
-{
-	const struct timespec pause = { .tv_nsec = PAUSE_MS * (long)CLOCK_MS };
-	const uint64_t until = clock_now() + FLOCKWAIT_ENDING * CLOCK_MS;
-
-	for (;;) {
-		int r = try_lock_unused(c, id, users, why);
-
-		if (r != -EWOULDBLOCK)
-			return r;
-		if (clock_now() >= until)
-			return -EBUSY;
-		nanosleep(&pause, NULL);
-	}
-}
-
-int catalog_remove(struct catalog *c, const struct catalog_id *id,
-		   const struct catalog_users *users, struct why *why)
-{
-	struct staging s;
-	_cleanup_close_ int lock = -1, name = -1;
-	int r = staging_new(c, &s, why);
-
-	if (r < 0)
-		return r;
-	lock = lock_unused(c, id, users, why);
-	r = lock < 0 ? lock : 0;
-	if (r == 0) {
-		name = open_name(c, id->name);
-		if (name < 0)
-			r = name;
-		else if (renameat(name, id->version, s.dir, "gone") < 0 ||
-			 fsync(name) < 0)
-			r = -errno;
-		if (r < 0)
-			why_sys(why, r, "removing %s:%s", id->name,
-				id->version);
-	}
-	if (r == 0)
-		unlinkat(c->templates, id->name, AT_REMOVEDIR);
-	if (lock >= 0) {
-		close(lock);
-		lock = -1;
-	}
-	staging_free(c, &s);
-	return r;
-}
-
-static int rename_one(struct catalog *c, const struct catalog_id *from,
-		      const struct catalog_id *to)
-{
-	_cleanup_close_ int a = -1, b = -1;
-	int r = 0;
-
-	if (mkdirat(c->templates, to->name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	a = open_name(c, from->name);
-	b = open_name(c, to->name);
-	if (a < 0 || b < 0)
-		return a < 0 ? a : b;
-	if (renameat2(a, from->version, b,
-		      to->version[0] ? to->version : from->version,
-		      RENAME_NOREPLACE) < 0)
-		r = -errno;
-	if (r == 0 && (fsync(b) < 0 || fsync(a) < 0))
-		r = -errno;
-	unlinkat(c->templates, r ? to->name : from->name, AT_REMOVEDIR);
-	return r;
-}
-
-static int rename_all(struct catalog *c, const char *from, const char *to)
-{
-	/* an empty one is nobody's */
-	unlinkat(c->templates, to, AT_REMOVEDIR);
-	if (renameat2(c->templates, from, c->templates, to, RENAME_NOREPLACE) <
-		    0 ||
-	    fsync(c->templates) < 0)
-		return -errno;
-	return 0;
-}
-
-int catalog_rename(struct catalog *c, const struct catalog_id *from,
-		   const struct catalog_id *to,
-		   const struct catalog_users *users, struct why *why)
-{
-	_cleanup_close_ int lock = -1;
-	int r;
-
-	if (!from->version[0] && to->version[0])
-		return why_set(why, -EINVAL,
-			       "which version of %s is to be %s:%s? Say "
-			       "%s:VERSION",
-			       from->name, to->name, to->version, from->name);
-	lock = lock_unused(c, from, users, why);
-	if (lock < 0)
-		return lock;
-	r = from->version[0] ? rename_one(c, from, to)
-			     : rename_all(c, from->name, to->name);
-	if (r == -EEXIST)
-		return why_set(why, r, "%s%s%s is there already", to->name,
-			       to->version[0] ? ":" : "", to->version);
-	if (r == -ENOENT)
-		return why_set(why, r, "there is no template %s%s%s in %s",
-			       from->name, from->version[0] ? ":" : "",
-			       from->version, c->root);
-	return r < 0 ? why_sys(why, r, "renaming %s", from->name) : 0;
 }
