@@ -55,10 +55,16 @@ static inline bool follow_together(const struct follow *f)
 	return f->together;
 }
 
-/* And nobody else has asked lately. */
+/* Has nobody else asked lately? */
+static inline bool follow_row(const struct follow *f)
+{
+	return f->row == FOLLOW_ROW;
+}
+
+/* Both. */
 static inline bool follow_alone(const struct follow *f)
 {
-	return f->together && f->row == FOLLOW_ROW;
+	return f->together && follow_row(f);
 }
 
 /* Do several ask in turns, so that nobody's processor is the right one? */

@@ -25,7 +25,7 @@
 #include "fs/rename.h"
 
 #define FOREVER 1e9
-#define SLOW_BYTES 262144u
+#define LONG_BYTES 262144u
 
 /* The connection. */
 
@@ -58,7 +58,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		conn->max_backing_stack_depth = 0;
 		backing_set_channel(s->o->backing, s->fd);
 	}
-	conn->max_write = 1u << 20;
+	conn->max_write = FUSE_WRITE_MAX;
 	conn->max_readahead = 1u << 20;
 	conn->max_background = 64;
 	conn->time_gran = 1;
@@ -444,7 +444,7 @@ bool fuse_server_probe(struct fuse_server *s, uint32_t *cursor)
 	return n == PROBES || young;
 }
 
-bool fuse_request_is_slow(const void *request, size_t len)
+enum loop_length fuse_request_length(const void *request, size_t len)
 {
 	const struct fuse_in_header *h = request;
 	const struct fuse_read_in *read_in = (const void *)(h + 1);
@@ -456,12 +456,14 @@ bool fuse_request_is_slow(const void *request, size_t len)
 	case FUSE_SYNCFS:
 	case FUSE_FALLOCATE:
 	case FUSE_COPY_FILE_RANGE:
-		return true;
+		return LOOP_SLOW;
 	case FUSE_READ:
-		return read_in->size >= SLOW_BYTES;
+		return read_in->size >= LONG_BYTES ? LOOP_SLOW : LOOP_SHORT;
 	case FUSE_WRITE:
-		return len >= SLOW_BYTES || (write_in->flags & O_DSYNC);
+		if (write_in->flags & O_DSYNC)
+			return LOOP_SLOW;
+		return len >= LONG_BYTES ? LOOP_DATA : LOOP_SHORT;
 	default:
-		return len >= SLOW_BYTES;
+		return len >= LONG_BYTES ? LOOP_SLOW : LOOP_SHORT;
 	}
 }

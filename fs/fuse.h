@@ -9,12 +9,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "fs/loop.h"
 #include "fs/overlay.h"
 #include "fs/slot.h"
 
 struct fuse_server;
 
-/* Room for one request of the size we negotiate. */
+/*
+ * The most that one request writes. It is copied three times, on one processor
+ * where that can be: two of them stay in its cache of 1 or 2 MiB.
+ */
+#define FUSE_WRITE_MAX (1u << 19)
+
+/* Room for a request; of 1 MiB as former versions have negotiated it, too. */
 #define FUSE_REQUEST_MAX ((1u << 20) + 65536u)
 
 /*
@@ -49,7 +56,7 @@ void fuse_server_handle(struct fuse_server *s, void *request, size_t len,
  */
 bool fuse_server_probe(struct fuse_server *s, uint32_t *cursor);
 
-/* May this request take long (loop.h)? */
-bool fuse_request_is_slow(const void *request, size_t len);
+/* How long may this request take? */
+enum loop_length fuse_request_length(const void *request, size_t len);
 
 #endif

@@ -287,10 +287,12 @@ static uint32_t caller_of(struct worker *w, size_t len)
 	return cfg->caller ? cfg->caller(w->buf, len) : 0;
 }
 
-static void follow_client(struct worker *w, uint32_t caller)
+static void follow_client(struct worker *w, uint32_t caller,
+			  enum loop_length length)
 {
-	follow_request(&w->follow, caller);
-	if (!follow_alone(&w->follow))
+	if (length != LOOP_SLOW)
+		follow_request(&w->follow, caller);
+	if (length == LOOP_SLOW || !follow_alone(&w->follow))
 		lend_end(&w->l->lend, w->tid);
 	else if (atomic_load(&w->l->deputy))
 		lend_begin(&w->l->lend, w->tid);
@@ -329,6 +331,14 @@ static bool is_behind(struct worker *w, uint32_t caller)
 	return w->ready && (other || !follow_together(&w->follow));
 }
 
+/* Would others wait for what we are going to handle? */
+static bool others_wait(const struct worker *w, enum loop_length length,
+			uint32_t caller)
+{
+	return length == LOOP_SLOW ||
+	       (length == LOOP_DATA && !(caller && follow_row(&w->follow)));
+}
+
 static void lead_on(struct worker *w)
 {
 	struct loop *l = w->l;
@@ -337,6 +347,7 @@ static void lead_on(struct worker *w)
 	for (;;) {
 		uint64_t from = clock_now();
 		ssize_t n = wait_for_request(w);
+		enum loop_length length;
 		uint32_t caller;
 
 		if (failed(w, n))
@@ -344,20 +355,16 @@ static void lead_on(struct worker *w)
 		caller = caller_of(w, (size_t)n);
 		w->ready = clock_now() - from < AT_ONCE;
 		streak = is_behind(w, caller) ? streak + 1 : 0;
-		if (l->cfg->is_slow(w->buf, (size_t)n)) {
-			lend_end(&l->lend, w->tid);
-			if (hand_over(w)) {
-				handle(w, (size_t)n);
-				return;
-			}
-		}
+		length = l->cfg->length(w->buf, (size_t)n);
+		follow_client(w, caller, length);
+		if (others_wait(w, length, caller) && hand_over(w))
+			return (void)handle(w, (size_t)n);
 		if (streak >= STREAK) {
 			call_helper(l);
 			streak = 0;
 		}
 		/* Not only after a sleep: the last one may have gone to help. */
 		want_deputy(l);
-		follow_client(w, caller);
 		if (!mark(w)) {
 			lend_end(&l->lend, w->tid);
 			return (void)handle(w, (size_t)n);

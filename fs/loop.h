@@ -17,6 +17,13 @@
 
 #define LOOP_THREADS_MAX 64
 
+/* How long may a request take? */
+enum loop_length {
+	LOOP_SHORT,
+	LOOP_DATA, /* much to copy, most likely from memory to memory */
+	LOOP_SLOW, /* it may wait for a disk */
+};
+
 struct loop_config {
 	int fd;		    /* the device, reads of it block */
 	int fd_busy;	    /* the same, non-blocking */
@@ -30,10 +37,11 @@ struct loop_config {
 	 */
 	size_t (*first)(void *ctx, void *request, int *fd);
 	/*
-	 * May this request take long? Another thread takes the lead before it
-	 * is handled.
+	 * Another thread takes the lead before a slow one is handled; before
+	 * one with much data unless all have come from one caller lately, who
+	 * waits for nothing else.
 	 */
-	bool (*is_slow)(const void *request, size_t len);
+	enum loop_length (*length)(const void *request, size_t len);
 	/*
 	 * The thread that waits for the answer, 0: none: who leads is to be on
 	 * its processor. May be NULL: wherever it is.

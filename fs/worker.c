@@ -158,7 +158,7 @@ static int serve(struct worker *w)
 		.buffer = FUSE_REQUEST_MAX,
 		.thread_begin = thread_begin,
 		.first = first,
-		.is_slow = fuse_request_is_slow,
+		.length = fuse_request_length,
 		.caller = w->cfg->opts->follow ? fusewire_caller : NULL,
 		.handle = handle,
 		.ctx = w,

@@ -24,7 +24,7 @@
 #define THREADS_MAX 16
 #define PATIENCE 1000 /* of 10 ms: what takes longer never comes */
 
-enum { PLAIN, SLOW, STUCK };
+enum { PLAIN, SLOW, STUCK, DATA };
 
 struct request {
 	unsigned kind;
@@ -43,6 +43,8 @@ static struct {
 	_Atomic unsigned lent; /* handled in the idle class */
 	_Atomic uint32_t client;
 	_Atomic pid_t tids[THREADS_MAX];
+	_Atomic pid_t handler;	/* who handled the last one, */
+	_Atomic unsigned moved; /* so often another than the one before */
 } t;
 
 static void nap(void)
@@ -61,14 +63,16 @@ static int begin_thread(void *ctx)
 	return 0;
 }
 
-static bool is_slow(const void *request, size_t len)
+static enum loop_length length(const void *request, size_t len)
 {
 	struct request r;
 
 	if (len < sizeof(r))
-		return false;
+		return LOOP_SHORT;
 	memcpy(&r, request, sizeof(r));
-	return r.kind == SLOW;
+	return r.kind == SLOW	? LOOP_SLOW
+	       : r.kind == DATA ? LOOP_DATA
+				: LOOP_SHORT;
 }
 
 static void handle(void *ctx, void *request, size_t len, int fd)
@@ -81,8 +85,13 @@ static void handle(void *ctx, void *request, size_t len, int fd)
 		return;
 	}
 	memcpy(&r, request, sizeof(r));
+	if (atomic_exchange(&t.handler, gettid()) != gettid())
+		t.moved++;
 	if (sched_getscheduler(0) == SCHED_IDLE)
 		t.lent++;
+	/* Long enough for another to have taken the lead. */
+	if (r.kind == DATA)
+		usleep(1000);
 	if (r.kind != PLAIN) {
 		t.at++;
 		for (int n = 0; n < 20 * PATIENCE && !t.gate; n++)
@@ -123,7 +132,7 @@ static void set_up(unsigned threads, unsigned busy_poll)
 		.busy_poll = busy_poll,
 		.buffer = 1 << 20,
 		.thread_begin = begin_thread,
-		.is_slow = is_slow,
+		.length = length,
 		.caller = caller,
 		.handle = handle,
 		.ctx = &t,
@@ -323,16 +332,48 @@ START_TEST(nobody_wakes_while_nothing_happens)
 END_TEST
 
 /* What one asks for while it sleeps until it is answered. */
-static void ask_in_turn(unsigned requests)
+static void ask_in_turn(unsigned kind, unsigned requests)
 {
 	for (unsigned n = 0; n < requests; n++) {
 		unsigned before = t.handled;
 
-		put(PLAIN, 1);
+		put(kind, 1);
 		for (int k = 0; k < 100000 && t.handled == before; k++)
 			usleep(10);
 	}
 }
+
+/* Much data goes round among the threads only where others may wait. */
+START_TEST(data_of_one_stays)
+{
+	unsigned moved;
+
+	set_up(3, 100);
+	t.gate = true;
+	ask_in_turn(DATA, 100);
+	ck_assert_uint_gt(t.moved, 50);
+	t.client = (uint32_t)gettid();
+	ask_in_turn(DATA, 100);
+	moved = t.moved;
+	ask_in_turn(DATA, 200);
+	/* Once or twice the deputy takes over, on a busy machine. */
+	ck_assert_uint_lt(t.moved - moved, 50);
+	t.gate = false;
+	t.at = 0;
+	others_go_on(DATA, 3, 1);
+	tear_down();
+}
+END_TEST
+
+START_TEST(data_of_many_blocks_nobody)
+{
+	for (unsigned stuck = 1; stuck < 4; stuck++) {
+		set_up(4, 100);
+		others_go_on(DATA, 4, stuck);
+		tear_down();
+	}
+}
+END_TEST
 
 static bool may_lend(void)
 {
@@ -353,7 +394,7 @@ static bool set_up_lending(void)
 	set_up(3, 100);
 	t.client = (uint32_t)syscall(SYS_gettid);
 	for (int n = 0; n < 100 && !t.lent; n++)
-		ask_in_turn(50);
+		ask_in_turn(PLAIN, 50);
 	ck_assert_uint_gt(t.lent, 0);
 	return true;
 }
@@ -423,7 +464,7 @@ START_TEST(one_thread_lends_nothing)
 		return;
 	set_up(1, 100);
 	t.client = (uint32_t)syscall(SYS_gettid);
-	ask_in_turn(300);
+	ask_in_turn(PLAIN, 300);
 	ck_assert_uint_eq(t.lent, 0);
 	tear_down();
 }
@@ -444,7 +485,7 @@ START_TEST(an_error_of_the_device)
 	struct loop_config cfg = {
 		.threads = 3,
 		.buffer = 4096,
-		.is_slow = is_slow,
+		.length = length,
 		.handle = handle,
 	};
 	size_t before = unit_count_fds();
@@ -465,6 +506,8 @@ Suite *test_loop_suite(void)
 	tcase_add_test(c, each_request_once);
 	tcase_add_test(c, one_after_the_other);
 	tcase_add_test(c, a_slow_request_blocks_nobody);
+	tcase_add_test(c, data_of_one_stays);
+	tcase_add_test(c, data_of_many_blocks_nobody);
 	tcase_add_test(c, a_stuck_leader_is_replaced);
 	tcase_add_test(c, stuck_after_a_silence);
 	tcase_add_test(c, stuck_at_the_very_first);
