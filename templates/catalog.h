@@ -75,30 +75,6 @@ int catalog_hold(struct catalog *c, const struct catalog_id *id,
 		 struct why *why);
 
 /*
- * Who needs a version, by the caller's knowledge: how many, and the name of
- * one into `one` (may stay as it is). NULL: nobody.
- */
-typedef int (*catalog_users_fn)(void *ctx, const struct catalog_id *id,
-				char one[CATALOG_NAME_MAX + 1]);
-
-struct catalog_users {
-	catalog_users_fn fn;
-	void *ctx;
-};
-
-/* -EBUSY: in use, for seconds now. `id` is complete, as catalog_find() gave it. */
-int catalog_remove(struct catalog *c, const struct catalog_id *id,
-		   const struct catalog_users *users, struct why *why);
-
-/*
- * With a version in `from` that one becomes `to` (its version stays where
- * to's is ""), else all versions go under the new name. -EEXIST, -EBUSY.
- */
-int catalog_rename(struct catalog *c, const struct catalog_id *from,
-		   const struct catalog_id *to,
-		   const struct catalog_users *users, struct why *why);
-
-/*
  * The store's lock: exclusive to add, rename, remove; shared to hold still. A
  * descriptor to close.
  */

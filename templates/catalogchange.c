@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "templates/catalogchange.h"
 
-/* catalog.h's removing and renaming. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,8 @@
 #define PAUSE_MS 20
 
 static int check_unused(struct catalog *c, const struct catalog_id *id,
-			const struct catalog_users *users, struct why *why)
+			const struct catalogchange_users *users,
+			struct why *why)
 {
 	char one[CATALOG_NAME_MAX + 1] = "a container";
 	_cleanup_close_ int fd = catalogpriv_version(c, id);
@@ -49,7 +50,8 @@ static int check_unused(struct catalog *c, const struct catalog_id *id,
 
 /* Every version that `id` means. */
 static int check_all_unused(struct catalog *c, const struct catalog_id *id,
-			    const struct catalog_users *users, struct why *why)
+			    const struct catalogchange_users *users,
+			    struct why *why)
 {
 	_cleanup_free_ struct catalog_version *all = NULL;
 	size_t n = 0;
@@ -65,7 +67,8 @@ static int check_all_unused(struct catalog *c, const struct catalog_id *id,
 }
 
 static int try_lock_unused(struct catalog *c, const struct catalog_id *id,
-			   const struct catalog_users *users, struct why *why)
+			   const struct catalogchange_users *users,
+			   struct why *why)
 {
 	_cleanup_close_ int lock = catalog_lock(c, true, why);
 	int r = lock < 0 ? lock : check_all_unused(c, id, users, why);
@@ -80,7 +83,7 @@ static int try_lock_unused(struct catalog *c, const struct catalog_id *id,
  * (catalog_hold) could fail.
  */
 static int lock_unused(struct catalog *c, const struct catalog_id *id,
-		       const struct catalog_users *users, struct why *why)
+		       const struct catalogchange_users *users, struct why *why)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * (long)CLOCK_MS };
 	const uint64_t until = clock_now() + FLOCKWAIT_ENDING * CLOCK_MS;
@@ -96,8 +99,9 @@ static int lock_unused(struct catalog *c, const struct catalog_id *id,
 	}
 }
 
-int catalog_remove(struct catalog *c, const struct catalog_id *id,
-		   const struct catalog_users *users, struct why *why)
+int catalogchange_remove(struct catalog *c, const struct catalog_id *id,
+			 const struct catalogchange_users *users,
+			 struct why *why)
 {
 	struct staging s;
 	_cleanup_close_ int lock = -1, name = -1;
@@ -161,9 +165,10 @@ static int rename_all(struct catalog *c, const char *from, const char *to)
 	return 0;
 }
 
-int catalog_rename(struct catalog *c, const struct catalog_id *from,
-		   const struct catalog_id *to,
-		   const struct catalog_users *users, struct why *why)
+int catalogchange_rename(struct catalog *c, const struct catalog_id *from,
+			 const struct catalog_id *to,
+			 const struct catalogchange_users *users,
+			 struct why *why)
 {
 	_cleanup_close_ int lock = -1;
 	int r;

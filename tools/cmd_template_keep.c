@@ -189,7 +189,7 @@ TCMD_RUN(rename)
 {
 	static const int limits[] = { 2, 2 };
 	struct catalog_id from, to;
-	struct catalog_users users;
+	struct catalogchange_users users;
 	int status, r;
 	TCMD_WORK(w);
 
@@ -203,7 +203,7 @@ TCMD_RUN(rename)
 	if (status != CMD_OK)
 		return status;
 	users = container_users(w.c);
-	r = catalog_rename(w.c, &from, &to, &users, &w.why);
+	r = catalogchange_rename(w.c, &from, &to, &users, &w.why);
 	return r < 0 ? cmd_fail(r, &w.why) : CMD_OK;
 }
 
@@ -212,7 +212,7 @@ static int remove_named(struct catalog *c, const struct cmd_common *common,
 			const struct catalog_id *id)
 {
 	_cleanup_free_ struct catalog_version *v = NULL;
-	struct catalog_users users = container_users(c);
+	struct catalogchange_users users = container_users(c);
 	struct why why = { "" };
 	size_t n = 0;
 	bool found = false;
@@ -224,7 +224,7 @@ static int remove_named(struct catalog *c, const struct cmd_common *common,
 		     strcmp(v[i].id.version, id->version) != 0))
 			continue;
 		found = true;
-		r = catalog_remove(c, &v[i].id, &users, &why);
+		r = catalogchange_remove(c, &v[i].id, &users, &why);
 		if (r == 0 && !common->quiet)
 			printf("removed %s:%s\n", v[i].id.name,
 			       v[i].id.version);

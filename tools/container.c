@@ -351,7 +351,7 @@ static int users(void *ctx, const struct catalog_id *id,
 	return r < 0 ? r : u.count;
 }
 
-struct catalog_users container_users(struct catalog *c)
+struct catalogchange_users container_users(struct catalog *c)
 {
-	return (struct catalog_users){ .fn = users, .ctx = c };
+	return (struct catalogchange_users){ .fn = users, .ctx = c };
 }

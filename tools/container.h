@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "templates/catalog.h"
+#include "templates/catalogchange.h"
 #include "tools/conf.h"
 
 #define CONTAINER_CONF "vefs.conf"
@@ -119,7 +120,7 @@ int container_each(struct catalog *c,
 		   int (*fn)(void *ctx, const struct container *one), void *ctx,
 		   struct why *why);
 
-/* For catalog_remove() and catalog_rename(): who is made of a version. */
-struct catalog_users container_users(struct catalog *c);
+/* For catalogchange_remove() and catalogchange_rename(): who is made of a version. */
+struct catalogchange_users container_users(struct catalog *c);
 
 #endif

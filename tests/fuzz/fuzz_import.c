@@ -16,6 +16,7 @@
 #include "fs/base/fdio.h"
 #include "templates/export.h"
 #include "templates/gc.h"
+#include "templates/catalogchange.h"
 #include "templates/import.h"
 #include "templates/index.h"
 #include "templates/verify.h"
@@ -93,7 +94,7 @@ static void turn(const struct catalog_id *id, const struct seal *seal)
 			   sizeof(again.digest)) != 0)
 			fault("another digest", &why);
 		catalog_parse("b:1", &b, NULL);
-		if (catalog_remove(store, &b, NULL, &why) < 0)
+		if (catalogchange_remove(store, &b, NULL, &why) < 0)
 			fault("remove", &why);
 	}
 	index_free(x);
@@ -118,7 +119,7 @@ static void accepted(const struct seal *seal)
 	if (verify_run(store, &id, &verify, &why) != 0)
 		fault("what was imported does not verify", &why);
 	turn(&id, seal);
-	if (catalog_remove(store, &id, NULL, &why) < 0)
+	if (catalogchange_remove(store, &id, NULL, &why) < 0)
 		fault("remove", &why);
 }
 

@@ -16,6 +16,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/base/smallfile.h"
+#include "templates/catalogchange.h"
 #include "templates/gc.h"
 #include "templates/import.h"
 #include "templates/index.h"
@@ -185,16 +186,18 @@ START_TEST(add_find_rename_remove)
 	ck_assert_int_eq(catalog_find(b.c, &id, &v, NULL), 0);
 	ck_assert_str_eq(v.id.version, "a");
 	ck_assert_uint_eq(v.seal.serial, 3);
-	ck_assert_int_eq(catalog_rename(b.c, &id, &to, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(catalogchange_rename(b.c, &id, &to, NULL, NULL),
+			 -EINVAL);
 	id = id_of("t:b");
-	ck_assert_int_eq(catalog_rename(b.c, &id, &to, NULL, NULL), 0);
+	ck_assert_int_eq(catalogchange_rename(b.c, &id, &to, NULL, NULL), 0);
 	ck_assert_int_eq(catalog_find(b.c, &id, &v, NULL), -ENOENT);
 	ck_assert_int_eq(catalog_find(b.c, &to, &v, NULL), 0);
 	ck_assert_uint_eq(v.seal.serial, 2);
-	ck_assert_int_eq(catalog_rename(b.c, &id, &to, NULL, NULL), -ENOENT);
+	ck_assert_int_eq(catalogchange_rename(b.c, &id, &to, NULL, NULL),
+			 -ENOENT);
 	ck_assert_uint_eq(versions(&b), 3);
-	ck_assert_int_eq(catalog_remove(b.c, &to, NULL, NULL), 0);
-	ck_assert_int_eq(catalog_remove(b.c, &to, NULL, NULL), -ENOENT);
+	ck_assert_int_eq(catalogchange_remove(b.c, &to, NULL, NULL), 0);
+	ck_assert_int_eq(catalogchange_remove(b.c, &to, NULL, NULL), -ENOENT);
 	ck_assert_uint_eq(versions(&b), 2);
 	ck_assert_int_eq(dir_entries(&b, "store/templates"), 1);
 	ck_assert_int_eq(dir_entries(&b, "store/staging"), 0);
@@ -214,21 +217,21 @@ START_TEST(in_use)
 {
 	struct catalog_id id = id_of("t:1"), to = id_of("x:1");
 	int users = 1, fd;
-	struct catalog_users u = { one_user, &users };
+	struct catalogchange_users u = { one_user, &users };
 	struct bench b;
 
 	set_up(&b);
 	good_import(&b, "t:1");
-	ck_assert_int_eq(catalog_remove(b.c, &id, &u, &b.why), -EBUSY);
+	ck_assert_int_eq(catalogchange_remove(b.c, &id, &u, &b.why), -EBUSY);
 	ck_assert_ptr_nonnull(strstr(b.why.text, "container 101"));
-	ck_assert_int_eq(catalog_rename(b.c, &id, &to, &u, NULL), -EBUSY);
+	ck_assert_int_eq(catalogchange_rename(b.c, &id, &to, &u, NULL), -EBUSY);
 	users = 0;
 	fd = catalog_hold(b.c, &id, NULL);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(catalog_remove(b.c, &id, &u, NULL), -EBUSY);
-	ck_assert_int_eq(catalog_rename(b.c, &id, &to, &u, NULL), -EBUSY);
+	ck_assert_int_eq(catalogchange_remove(b.c, &id, &u, NULL), -EBUSY);
+	ck_assert_int_eq(catalogchange_rename(b.c, &id, &to, &u, NULL), -EBUSY);
 	close(fd);
-	ck_assert_int_eq(catalog_remove(b.c, &id, &u, NULL), 0);
+	ck_assert_int_eq(catalogchange_remove(b.c, &id, &u, NULL), 0);
 	ck_assert_int_eq(catalog_hold(b.c, &id, NULL), -ENOENT);
 	tear_down(&b);
 }
@@ -359,11 +362,11 @@ START_TEST(gc_keeps_what_versions_hold)
 	r = collect(&b);
 	ck_assert_uint_eq(r.kept, 1);
 	ck_assert_uint_eq(r.freed, 0);
-	ck_assert_int_eq(catalog_remove(b.c, &id, NULL, NULL), 0);
+	ck_assert_int_eq(catalogchange_remove(b.c, &id, NULL, NULL), 0);
 	r = collect(&b);
 	ck_assert_uint_eq(r.kept, 1);
 	id = id_of("u:1");
-	ck_assert_int_eq(catalog_remove(b.c, &id, NULL, NULL), 0);
+	ck_assert_int_eq(catalogchange_remove(b.c, &id, NULL, NULL), 0);
 	ck_assert_int_eq(gc_run(b.c, &dry, &r, NULL), 0);
 	ck_assert_uint_eq(r.freed, 1);
 	r = collect(&b);
@@ -397,11 +400,12 @@ START_TEST(the_end_is_waited_for)
 		close(fd);
 		ck_assert_int_gt(pid, 0);
 		if (renamed)
-			ck_assert_int_eq(catalog_remove(b.c, &to, NULL, NULL),
-					 0);
-		else
 			ck_assert_int_eq(
-				catalog_rename(b.c, &id, &to, NULL, NULL), 0);
+				catalogchange_remove(b.c, &to, NULL, NULL), 0);
+		else
+			ck_assert_int_eq(catalogchange_rename(b.c, &id, &to,
+							      NULL, NULL),
+					 0);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	}
 	tear_down(&b);
@@ -426,7 +430,7 @@ START_TEST(gc_does_not_guess)
 	ck_assert_int_eq(gc_run(b.c, &o, &r, &b.why), -EUCLEAN);
 	ck_assert_ptr_nonnull(strstr(b.why.text, "t:1"));
 	ck_assert_uint_eq(r.freed, 0);
-	ck_assert_int_eq(catalog_remove(b.c, &id, NULL, NULL), 0);
+	ck_assert_int_eq(catalogchange_remove(b.c, &id, NULL, NULL), 0);
 	collect(&b);
 	tear_down(&b);
 }
