@@ -271,6 +271,8 @@ static int start(struct session *s, char *err, size_t errlen)
 		return -ENOMEM;
 	st->slots = slot_table_fd(s->slots);
 	stack_save(s->overlay, st);
+	if (!s->hooks->wanted(s->hooks->ctx))
+		return -ECANCELED;
 	r = do_mount(s, err, errlen);
 	if (r == 0)
 		r = read_init(st);

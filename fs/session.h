@@ -5,11 +5,17 @@
 /*
  * session - one mount from beginning to end.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "fs/options.h"
 
 struct session_hooks {
+	/*
+	 * Is it still wanted? Asked right before it is mounted: locks may have
+	 * been waited for.
+	 */
+	bool (*wanted)(void *ctx);
 	void (*live)(void *ctx); /* once, when the mount answers */
 	/* The same in each process that answers requests, when it does. */
 	void (*worker_live)(void *ctx);

@@ -2,9 +2,10 @@
 #include "tools/mounting.h"
 
 #include <limits.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "fs/base/cleanup.h"
@@ -34,11 +35,17 @@ void mounting_option(struct strbuf *b, const char *key, const char *value,
 static int begin(const char *path, char *const argv[],
 		 const struct mounting_birth *birth, pid_t *pid)
 {
-	if (!birth)
-		return -posix_spawn(pid, path, NULL, NULL, argv, environ);
-	*pid = birth->fork(birth->ctx);
-	if (*pid != 0)
-		return *pid < 0 ? *pid : 0;
+	const pid_t self = getpid();
+
+	*pid = birth ? birth->fork(birth->ctx) : fork();
+	if (*pid < 0)
+		return birth ? *pid : -errno;
+	if (*pid > 0)
+		return 0;
+	/* Or it might mount when whoever comes after us has unmounted. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != self)
+		_exit(127);
 	execv(path, argv);
 	log_error("%s: %s", path, strerror(errno));
 	_exit(127);

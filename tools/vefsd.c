@@ -6,6 +6,7 @@
  * and the exit status says how it went.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,15 @@ static void leave_folder(void)
 		log_warn("chdir /: %s", strerror(errno));
 }
 
+/* A starter that was killed has had enough of it. */
+static bool is_wanted(void *ctx)
+{
+	const struct waiter *w = ctx;
+	struct pollfd p = { .fd = w->fd };
+
+	return w->fd < 0 || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR);
+}
+
 static void on_live(void *ctx)
 {
 	struct waiter *w = ctx;
@@ -86,8 +96,13 @@ static void on_worker_live(void *ctx)
 static int run(const struct options *o, struct waiter *w)
 {
 	char err[512] = "";
-	const struct session_hooks hooks = { on_live, on_worker_live, w,
-					     w->argv };
+	const struct session_hooks hooks = {
+		.wanted = is_wanted,
+		.live = on_live,
+		.worker_live = on_worker_live,
+		.ctx = w,
+		.argv = w->argv,
+	};
 	int r = session_run(o, &hooks, err, sizeof(err));
 
 	if (r < 0 && err[0])

@@ -200,6 +200,31 @@ t_refusals() {
 	vefs --quiet template remove t:1
 }
 
+# What would mount it waits for the daemon before, and nobody for it any more:
+# it does not mount what another may have unmounted by then.
+t_mount_killed() {
+	local n pid
+
+	template
+	vefs --quiet create 101 --template t
+	exec 9<"$S/containers/101/upper"
+	flock 9
+	"$VEFS_BIN/vefs" --root "$S" mount 101 9<&- &
+	pid=$!
+	for ((n = 0; n < 100 * VEFS_SLOW; n++)); do
+		pgrep -f "mount.vefs.*$S/root/101\$" >/dev/null && break
+		sleep 0.05
+	done
+	sleep 0.1
+	kill -KILL "$pid"
+	wait "$pid" || killed $?
+	exec 9<&-
+	"$VT" gone "$S/root/101" $((10 * VEFS_SLOW))
+	! mountpoint -q "$S/root/101" || fail "it is mounted"
+	vefs --quiet mount 101
+	vefs --quiet umount 101
+}
+
 # Two of one mount point: a command on one does nothing to the other.
 t_one_target_for_two() {
 	template
