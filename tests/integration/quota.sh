@@ -17,11 +17,12 @@ MIB=1048576
 up_to_the_limit() {
 	local name=$H/$KIND-$4-$3 more=0
 
-	# Eight who write here and there, or each of them to the disk at once,
-	# make files of many pieces: what finds those takes blocks of its own.
+	# Eight who write here and there make files of many pieces, and so may
+	# who writes to the disk at once: what finds those takes blocks of its
+	# own.
 	case $2:$3:$4 in
 	*:shared:8) more=$(slack 2) ;;
-	*sync*:8) more=$(slack 8) ;;
+	*sync*) more=$(slack "$4") ;;
 	esac
 	give space "$MIB"
 	watch_usage space
