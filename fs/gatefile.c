@@ -11,6 +11,7 @@
 #include "fs/base/fdio.h"
 #include "fs/gate.h"
 #include "fs/htable.h"
+#include "fs/slot.h"
 
 #define EXTENTS 32u
 
@@ -374,6 +375,21 @@ static void add_writer(void *ctx, const struct handle *h)
 	w->n += h->nodeid == w->nodeid && (h->flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* The mtime before; that of our predecessor, if there was one. */
+static struct timespec time_before(const struct stat *st)
+{
+	const struct slot_note *before = slot_before(SLOT_HOLES);
+	struct slot_note now = { .kind = SLOT_HOLES,
+				 .from = (uint64_t)st->st_mtim.tv_sec,
+				 .to = (uint64_t)st->st_mtim.tv_nsec };
+
+	if (before)
+		return (struct timespec){ .tv_sec = (time_t)before->from,
+					  .tv_nsec = (long)before->to };
+	slot_note(&now);
+	return st->st_mtim;
+}
+
 /* The guest has changed nothing: the file's time stays, if nobody else has. */
 int gatefile_fill(struct overlay *o, struct inode *i, int fd)
 {
@@ -383,10 +399,12 @@ int gatefile_fill(struct overlay *o, struct inode *i, int fd)
 	int r = fdio_stat(fd, &st);
 
 	if (r < 0 || st.st_size == 0 ||
-	    (uint64_t)st.st_blocks * 512 >= gate_round(o, (uint64_t)st.st_size))
+	    ((uint64_t)st.st_blocks * 512 >=
+		     gate_round(o, (uint64_t)st.st_size) &&
+	     !slot_before(SLOT_HOLES)))
 		return r;
 	htable_each(o->handles, add_writer, &w);
-	times[1] = st.st_mtim;
+	times[1] = time_before(&st);
 	r = gatefile_fallocate(o, i, fd, FALLOC_FL_KEEP_SIZE, 0, st.st_size);
 	if (r == 0 && w.n <= 1 && futimens(fd, times) < 0)
 		r = -errno;

@@ -53,12 +53,35 @@ static uint64_t upper_ino(const struct names_dir *d, const char *name)
 
 /* Preconditions. */
 
+/*
+ * Our predecessor was killed when it had put an empty directory in the place of
+ * the target, which is gone by now: 1, and the target is the one it knew.
+ */
+static int find_cleared(struct move *m)
+{
+	const struct slot_note *n = slot_before(SLOT_MOVE);
+	int r;
+
+	if (!n || !n->victim || upper_ino(m->to, m->spec->to) == n->to)
+		return 0;
+	r = names_victim_noted(&m->dst, m->o, n);
+	if (r < 0)
+		return r == -ESTALE ? 0 : r;
+	m->dst_dir = true;
+	r = lookup_below(m->o, &m->to->v, m->spec->to);
+	m->dst.below = r > 0;
+	return r < 0 ? r : 1;
+}
+
 static int find_target(struct move *m)
 {
 	const struct rename_spec *s = m->spec;
-	int r = names_victim_begin(&m->dst, m->to, s->to,
-				   !(s->flags & RENAME_EXCHANGE));
+	int r = find_cleared(m);
 
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = names_victim_begin(&m->dst, m->to, s->to,
+			       !(s->flags & RENAME_EXCHANGE));
 	if (r == -ENOENT && !(s->flags & RENAME_EXCHANGE))
 		return 0;
 	if (r < 0)

@@ -47,6 +47,7 @@ enum slot_kind {
 	SLOT_VICTIM,  /* a name was about to go */
 	SLOT_MOVE,    /* a rename */
 	SLOT_UNSET,   /* the attribute was not there */
+	SLOT_HOLES,   /* a file's holes were about to be filled */
 };
 
 struct slot_note {
@@ -56,8 +57,9 @@ struct slot_note {
 	int32_t pin;	 /* descriptor + 1 that keeps the victim; 0: none */
 	int32_t delta;	 /* the link_delta that goes with the effect */
 	uint8_t named, unused[7];
-	uint64_t moved;	    /* nodeid that gets a new place */
-	uint64_t from, to;  /* st_ino in upper of what stood at the two names */
+	uint64_t moved; /* nodeid that gets a new place */
+	/* st_ino in upper of what stood at the two names; SLOT_HOLES: mtime */
+	uint64_t from, to;
 	uint64_t exchanged; /* nodeid at the new name, by RENAME_EXCHANGE */
 };
 

@@ -36,11 +36,13 @@ static void stop(void)
 	kill(getpid(), SIGSTOP);
 }
 
+/* From here on the kernel says which stops are at system calls. */
 static bool is_stopped(pid_t pid)
 {
 	int status;
 
-	return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status);
+	return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status) &&
+	       ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD) == 0;
 }
 
 static void finish(pid_t pid)
@@ -96,9 +98,32 @@ static void mark(void *ctx, int fd)
 		set[fd] = 1;
 }
 
+static void unmark(void *ctx, int fd)
+{
+	uint8_t *set = ctx;
+
+	if (fd >= 0)
+		set[fd] = 0;
+}
+
 static void mark_pin(void *ctx, struct slot *s)
 {
 	mark(ctx, s->note.pin - 1);
+}
+
+static void unmark_pin(void *ctx, struct slot *s)
+{
+	unmark(ctx, s->note.pin - 1);
+}
+
+/* What stays open whatever the operation does: nothing that a table names. */
+static void mark_ours(struct crashed *c)
+{
+	memset(c->open, 0, sizeof(c->open));
+	each_fd(mark, c->open);
+	htable_fds(c->v->o->handles, unmark, c->open);
+	itablerecover_fds(c->v->o->inodes, unmark, c->open);
+	slot_each(c->slots, SLOT_EXEC, unmark_pin, c->open);
 }
 
 static void close_other(void *ctx, int fd)
@@ -194,11 +219,14 @@ static bool go_on(pid_t pid, uint64_t *number)
 			ck_assert_int_eq(WEXITSTATUS(status), 0);
 			return false;
 		}
-		ck_assert_msg(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP,
-			      "status %d", status);
+		ck_assert_msg(WIFSTOPPED(status) &&
+				      WSTOPSIG(status) == (SIGTRAP | 0x80),
+			      "status %x", (unsigned)status);
 		ck_assert_int_gt(ptrace(PTRACE_GET_SYSCALL_INFO, pid,
 					sizeof(info), &info),
 				 0);
+		ck_assert(info.op == PTRACE_SYSCALL_INFO_ENTRY ||
+			  info.op == PTRACE_SYSCALL_INFO_EXIT);
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
 			*number = info.entry.nr;
 	} while (is_reading(*number));
@@ -211,8 +239,7 @@ bool crashed_run(struct crashed *c, int (*op)(const struct ovl *v), unsigned n)
 	pid_t pid;
 
 	stack_settle(c->v->o);
-	memset(c->open, 0, sizeof(c->open));
-	each_fd(mark, c->open);
+	mark_ours(c);
 	pid = make_process();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {

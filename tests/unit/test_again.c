@@ -18,6 +18,7 @@
 #include "fs/copyup.h"
 #include "fs/create.h"
 #include "fs/exattr.h"
+#include "fs/gatefile.h"
 #include "fs/link.h"
 #include "fs/remove.h"
 #include "fs/rename.h"
@@ -470,6 +471,72 @@ START_TEST(killed_at_each_system_call)
 }
 END_TEST
 
+#define HOLES (1 << 20)
+#define LONG_AGO 1000000000
+
+static int fill_holes(const struct ovl *v)
+{
+	int fd = openat(v->dir, "u/holes", O_RDWR | O_CLOEXEC), r = -errno;
+	struct inode *i;
+
+	if (fd < 0)
+		return r;
+	i = ovl_walk(v, "holes", NULL, &r);
+	if (i)
+		r = gatefile_fill(v->o, i, fd);
+	ovl_put_back(v, i);
+	close(fd);
+	return r;
+}
+
+static bool try_to_fill(unsigned n)
+{
+	struct timespec times[2] = { { .tv_sec = LONG_AGO, .tv_nsec = 1 },
+				     { .tv_sec = LONG_AGO, .tv_nsec = 2 } };
+	struct crashed c;
+	struct stat st;
+	struct ovl v;
+	bool more;
+	int fd;
+
+	set_up(&v);
+	ck_assert_int_eq(ovl_make(&v, "", "holes", S_IFREG | 0644), 0);
+	fd = openat(v.dir, "u/holes", O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(ftruncate(fd, HOLES), 0);
+	ck_assert_int_eq(futimens(fd, times), 0);
+	crashed_begin(&c, &v);
+	crashed_know(&c, "holes");
+	more = crashed_run(&c, fill_holes, n);
+	crashed_recover(&c);
+	ck_assert_int_eq(crashed_again(&c, fill_holes), 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, HOLES);
+	ck_assert_msg(st.st_mtim.tv_sec == LONG_AGO && st.st_mtim.tv_nsec == 2,
+		      "stop %u: mtime %lld.%09ld", n,
+		      (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	crashed_forget(&c);
+	crashed_end(&c);
+	close(fd);
+	ovl_tear_down(&v);
+	return more;
+}
+
+/* Nobody has written: the file's time stays, whoever fills its holes. */
+START_TEST(filled_holes_keep_their_time)
+{
+	const char *why = crashed_possible();
+	unsigned n = 0;
+
+	if (why) {
+		unit_skip(why);
+		return;
+	}
+	while (try_to_fill(n))
+		ck_assert_uint_lt(++n, STOPS_MOST);
+	ck_assert_uint_gt(n, 0);
+}
+END_TEST
+
 Suite *test_again_suite(void)
 {
 	Suite *s = suite_create("again");
@@ -477,6 +544,7 @@ Suite *test_again_suite(void)
 
 	tcase_set_timeout(t, 240);
 	tcase_add_loop_test(t, killed_at_each_system_call, 0, ARRAY_SIZE(rows));
+	tcase_add_test(t, filled_holes_keep_their_time);
 	suite_add_tcase(s, t);
 	return s;
 }
