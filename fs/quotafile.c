@@ -324,8 +324,8 @@ int quotafile_start(struct overlay *o, char *err, size_t errlen)
 	}
 	l = ledger_new(-1, NULL);
 	r = l ? load(o, db, l) : -ENOMEM;
-	/* From now on nobody may rely on what it says. */
-	if (r == 0)
+	/* From now on nobody may rely on what it says: a new one says so. */
+	if (r == 0 && quotadb_state(db) != QUOTADB_NEW)
 		r = quotadb_save(db, l, false);
 	quotadb_free(db);
 	if (r < 0) {

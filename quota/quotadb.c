@@ -51,12 +51,13 @@ struct quotadb {
 	struct sums sums[LEDGER_KINDS];
 };
 
-static int open_store(struct quotadb *db, int dirfd, const char *name)
+static int open_store(struct quotadb *db, int dirfd, const char *name,
+		      bool no_sync)
 {
 	const struct store_options layout = {
 		.tables = { "meta", "container", "user", "group", NULL },
 		.map_size = MAP_SIZE,
-		.no_sync = db->passing,
+		.no_sync = no_sync,
 	};
 
 	return store_open(&db->store, dirfd, name, &layout);
@@ -222,7 +223,7 @@ static int open_there(struct quotadb *db, int dirfd, const char *name,
 	if (r == -EFBIG)
 		return refuse(-EUCLEAN, why, len, "it is too large");
 	if (r == 0)
-		r = open_store(db, dirfd, name);
+		r = open_store(db, dirfd, name, db->passing);
 	if (r < 0)
 		return refuse(r, why, len, "%s", *what ? what : strerror(-r));
 	return check_content(db, why, len);
@@ -274,9 +275,12 @@ static int open_new(struct quotadb *db, int dirfd, const char *name, char *why,
 	if (r == 0 && unlinkat(dir, temp, 0) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r == 0) {
-		r = open_store(db, dir, temp);
+		/* Nobody knows it yet: it is synced once. */
+		r = open_store(db, dir, temp, true);
 		if (r == 0)
 			r = fill_new(db);
+		if (r == 0 && !db->passing)
+			r = store_sync_always(db->store);
 		if (r == 0 && (renameat(dir, temp, dir, name) < 0 ||
 			       (!db->passing && fsync(dir) < 0)))
 			r = -errno;

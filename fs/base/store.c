@@ -163,6 +163,13 @@ int store_sync(struct store *s)
 	return to_errno(mdb_env_sync(s->env, 1));
 }
 
+int store_sync_always(struct store *s)
+{
+	int r = to_errno(mdb_env_set_flags(s->env, MDB_NOSYNC, 0));
+
+	return r < 0 ? r : store_sync(s);
+}
+
 /* Where something lies in the map, or NULL. */
 static const void *in_map(struct store *s, const char *table)
 {

@@ -44,6 +44,8 @@ int store_open(struct store **out, int dirfd, const char *name,
 /* All transactions must have ended. */
 void store_free(struct store *s);
 int store_sync(struct store *s);
+/* The same, and each commit does from now on. */
+int store_sync_always(struct store *s);
 /* The descriptor of its file; borrowed. */
 int store_fd(const struct store *s);
 /*
