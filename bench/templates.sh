@@ -164,6 +164,7 @@ base_make()
 		mkdir "$work_dir/$peer"
 		has_store "$peer" || continue
 		for tree in "$base"/*; do
+			[ -e "$tree" ] || continue
 			vefs_of "$peer" template import "${tree##*/}" "$tree" \
 				--quiet || die "$peer: cannot import $tree"
 		done
