@@ -55,19 +55,20 @@ static uint64_t upper_ino(const struct names_dir *d, const char *name)
 
 /*
  * Our predecessor was killed when it had put an empty directory in the place of
- * the target, which is gone by now: 1, and the target is the one it knew.
+ * the target, which is gone by now: 1, and the target is the one it knew. An
+ * attempt of our own that failed has no pin any more.
  */
 static int find_cleared(struct move *m)
 {
 	const struct slot_note *n = slot_before(SLOT_MOVE);
 	int r;
 
-	if (!n || !n->victim || upper_ino(m->to, m->spec->to) == n->to)
+	if (!n || !n->pin || upper_ino(m->to, m->spec->to) == n->to)
 		return 0;
 	r = names_victim_noted(&m->dst, m->o, n);
 	if (r < 0)
 		return r == -ESTALE ? 0 : r;
-	m->dst_dir = true;
+	m->dst_dir = S_ISDIR(m->dst.v.type);
 	r = lookup_below(m->o, &m->to->v, m->spec->to);
 	m->dst.below = r > 0;
 	return r < 0 ? r : 1;
