@@ -347,6 +347,7 @@ LINKS := mount.vefs:vefsd
 
 # tests/unit: all one program, build/$(D)/tests/unit
 UNIT += books
+UNIT += conflines
 UNIT += crashed
 UNIT += ctgroup
 UNIT += itab

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/conflines.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -10,23 +11,6 @@
 #include "tools/ctchange.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
-
-/* Lines of vefs.conf from "KEY=value" words, each ended by "\n". */
-static struct conf *lines_of(const char *text)
-{
-	struct conf *c = conf_new();
-	char line[1024];
-	char *equal;
-
-	ck_assert_ptr_nonnull(c);
-	while (ctvalue_next(&text, "\n", line, sizeof(line)) > 0) {
-		equal = strchr(line, '=');
-		ck_assert_ptr_nonnull(equal);
-		*equal = '\0';
-		ck_assert_int_eq(conf_set(c, line, equal + 1), 0);
-	}
-	return c;
-}
 
 /* Options from "name=value" words, ended by "|". */
 static int apply(struct conf *c, const char *text, bool lenient,
@@ -132,7 +116,7 @@ static const struct {
 START_TEST(options_change_lines)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-		struct conf *c = lines_of(changes[i].before);
+		struct conf *c = conflines_new(changes[i].before);
 		const char *want = changes[i].value;
 		struct why why = { "" };
 		char value[512], pages[64];
@@ -187,7 +171,7 @@ static const struct {
 START_TEST(wrong_options_are_told)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
-		struct conf *c = lines_of(refused[i].before);
+		struct conf *c = conflines_new(refused[i].before);
 		struct why why = { "" };
 
 		unit_row(refused[i].options);
@@ -202,7 +186,7 @@ END_TEST
 
 START_TEST(what_is_gone_may_be_deleted_leniently)
 {
-	struct conf *c = lines_of("HOSTNAME=x");
+	struct conf *c = conflines_new("HOSTNAME=x");
 	struct why why = { "" };
 
 	ck_assert_int_eq(apply(c, "ipdel=10.0.0.5|netif_del=eth0", true, &why),
@@ -245,9 +229,9 @@ END_TEST
 
 START_TEST(samples_give_no_names)
 {
-	struct conf *c = lines_of("NAME=web\nCPUUNITS=5"),
-		    *sample = lines_of("NAME=x\nHOSTNAME=y\nCPUUNITS=100\n"
-				       "IP_ADDRESS=1.2.3.4\nFOREIGN=1");
+	struct conf *c = conflines_new("NAME=web\nCPUUNITS=5"),
+		    *sample = conflines_new("NAME=x\nHOSTNAME=y\nCPUUNITS=100\n"
+					    "IP_ADDRESS=1.2.3.4\nFOREIGN=1");
 	char value[64];
 
 	ck_assert_int_eq(ctchange_sample(c, sample), 0);

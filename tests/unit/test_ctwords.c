@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/conflines.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>
@@ -14,27 +15,10 @@
 #define UNLIMITED SPEC_UNLIMITED
 #define MiB (1ull << 20)
 
-/* Lines of vefs.conf from "KEY=value" words, each ended by "\n". */
-static struct conf *lines_of(const char *text)
-{
-	struct conf *c = conf_new();
-	char line[1024];
-	char *equal;
-
-	ck_assert_ptr_nonnull(c);
-	while (ctvalue_next(&text, "\n", line, sizeof(line)) > 0) {
-		equal = strchr(line, '=');
-		ck_assert_ptr_nonnull(equal);
-		*equal = '\0';
-		ck_assert_int_eq(conf_set(c, line, equal + 1), 0);
-	}
-	return c;
-}
-
 static int parse(const char *own, const char *global, struct spec *s,
 		 struct why *why)
 {
-	struct conf *a = lines_of(own), *b = lines_of(global);
+	struct conf *a = conflines_new(own), *b = conflines_new(global);
 	int r = ctwords_parse(a, b, "101", s, why);
 
 	conf_free(a);
