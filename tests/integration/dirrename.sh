@@ -48,6 +48,7 @@ t_moves_no_data() {
 	mnt
 	rename_dir "$M/d" "$M/e"
 	umnt
+	daemons_end
 	assert_eq "" "$(find "$U" -type f)"
 	assert_eq "" "$(find "$W" -type f)"
 	getfattr -d -m trusted.overlay.redirect "$U/e" 2>&1 | grep -q redirect

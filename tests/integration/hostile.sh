@@ -160,6 +160,7 @@ t_leftovers_in_work_are_cleaned() {
 	mnt
 	rm "$M/f"
 	umnt
+	daemons_end
 	mkdir -p "$W/work/#1/sub"
 	put "$W/work/#2" "half a copy"
 	mknod "$W/work/#3" c 0 0
@@ -167,6 +168,7 @@ t_leftovers_in_work_are_cleaned() {
 	put "$M/f" y
 	assert_text "$M/f" y
 	umnt
+	daemons_end
 	assert_eq "" "$(find "$W" -type f)" "files left in work"
 }
 

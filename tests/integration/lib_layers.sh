@@ -148,6 +148,11 @@ daemon_pids() {
 	"$VT" pids "$M"
 }
 
+# umount returns while the daemon is still ending: it sweeps work then.
+daemons_end() {
+	[ "$VEFS_FS" = overlay ] || "$VT" gone "$D/" $((10 * VEFS_SLOW))
+}
+
 # kill_daemon: all of it at once; stopped, none can stand in for another.
 kill_daemon() {
 	local all
@@ -157,7 +162,7 @@ kill_daemon() {
 	kill -STOP $all
 	# shellcheck disable=SC2086 # several
 	kill -KILL $all
-	"$VT" gone "$D/" $((10 * VEFS_SLOW))
+	daemons_end
 }
 
 # new_fs ext4|xfs|btrfs|tmpfs|ramfs SIZE DIR: an empty filesystem on DIR, from

@@ -152,9 +152,7 @@ t_lazy_unmount() {
 	assert_names "$M" ""
 	printf y >&5
 	exec 5>&-
-	if [ "$VEFS_FS" != overlay ]; then
-		"$VT" gone "$D/" 10
-	fi
+	daemons_end
 	mnt
 	assert_text "$M/f" xy
 }
@@ -235,6 +233,7 @@ t_killed_in_a_copy_up() {
 			fail "round $i: neither the old nor the new content"
 		rm "$M/f"
 		umnt
+		daemons_end
 		assert_eq "" "$(find "$W" -type f -size +0)" "left in work"
 		rm -rf "$U" "$W"
 		mkdir "$U" "$W"

@@ -174,6 +174,7 @@ t_tmpfile() {
 	assert_text "$M/d/named" "some text"
 	assert_text "$M/d/other" "other text"
 	umnt
+	daemons_end
 	assert_eq "" "$(find "$W" -type f)" "left in work"
 }
 

@@ -479,7 +479,7 @@ t_overlayfs_reads_our_upper() {
 	mv "$M/moved" "$M/dir/moved2"
 	chmod 640 "$M/changed"
 	umnt
-	"$VT" gone "$D/" 10
+	daemons_end
 	mount -t overlay overlay -o \
 		"lowerdir=$U:$L,redirect_dir=follow,metacopy=on" "$M"
 	assert_names "$M" "changed dir opaque"
