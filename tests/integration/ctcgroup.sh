@@ -10,15 +10,17 @@
 # timeout: 900
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/integration/lib_swap.sh
+. "$(dirname "$0")/lib_swap.sh"
 
 CG=${VEFS_PROGS:-$LIB_ROOT/build/${D:-opt}/tests}/ctcg
 A=it-$$-a
 B=it-$$-b
 MIB=1048576
 
-# What is there of A and B, and of swap files in our folder.
+# What is there of A and B.
 sweep() {
-	local name swap
+	local name
 
 	for name in "$A" "$B"; do
 		if "$CG" "$name" count >/dev/null 2>&1; then
@@ -26,9 +28,6 @@ sweep() {
 			"$CG" "$name" remove
 		fi
 	done
-	while read -r swap _; do
-		[[ $swap != "$LIB_WORK"/* ]] || swapoff "$swap"
-	done </proc/swaps
 }
 
 # new NAME [WORD=VALUE]...: groups with limits.
@@ -138,10 +137,8 @@ t_memory_below_use() {
 t_swap() {
 	new "$A" ram=32M swap=0
 	has "$A" memory || skip "no memory controller"
-	dd if=/dev/zero of="$D/swap" bs=1M count=256 status=none
-	chmod 600 "$D/swap"
-	mkswap "$D/swap" >/dev/null
-	swapon "$D/swap" || skip "no swap on a file here"
+	swap_hold x
+	swap_new 256 || skip "no swap on a file here"
 	! eats "$A" 64M || fail "64 of 32 MiB, without swap"
 	"$CG" "$A" set swap=100M
 	eats "$A" 64M || fail "64 MiB of 32 and 100 of swap"

@@ -7,10 +7,13 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/integration/lib_ctproc.sh
 . "$(dirname "$0")/lib_ctproc.sh"
+# shellcheck source=tests/integration/lib_swap.sh
+. "$(dirname "$0")/lib_swap.sh"
 
 t_memory_is_the_groups() {
 	local host total swap before free after
 
+	swap_hold s
 	container
 	host=$(awk '/^SwapTotal/ { print $2 }' /proc/meminfo)
 	swap=$((host < 65536 ? host : 65536))

@@ -124,10 +124,19 @@ lib_detach_loops() {
 	done
 }
 
+lib_swapoff_below() {
+	local file
+
+	while read -r file _; do
+		[[ $file != "$1"/* ]] || swapoff "$file"
+	done </proc/swaps
+}
+
 lib_cleanup() {
 	trap - EXIT INT TERM HUP
 	if [ -n "$LIB_WORK" ] && [ -d "$LIB_WORK" ]; then
 		cd /
+		lib_swapoff_below "$LIB_WORK"
 		lib_unmount_below "$LIB_WORK"
 		lib_detach_loops "$LIB_WORK"
 		if [ "$VEFS_KEEP" != 1 ] || [ "$LIB_FAILED" = 0 ]; then
@@ -256,6 +265,7 @@ lib_kill_left() {
 # After a case: nothing of it may live on. Sets LIB_LEFT to what did.
 lib_case_end() {
 	LIB_LEFT=
+	lib_swapoff_below "$D"
 	lib_unmount_below "$D"
 	if [ "$VEFS_FS" != overlay ] && ! "$VT" gone "$D/" $((10 * VEFS_SLOW)); then
 		LIB_LEFT="a daemon is still running after the unmount"
