@@ -46,6 +46,7 @@ endif
 
 # fs/base (F0)
 BASE += arena
+BASE += array
 BASE += crash
 BASE += creds
 BASE += digest
@@ -359,6 +360,7 @@ UNIT += ovl
 UNIT += test_absent
 UNIT += test_again
 UNIT += test_arena
+UNIT += test_array
 UNIT += test_catalog
 UNIT += test_cgborn
 UNIT += test_cgroup

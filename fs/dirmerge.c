@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/dirmerge.h"
 
+#include "fs/base/array.h"
 #include "fs/base/cleanup.h"
 #include "fs/dirlayer.h"
 
@@ -43,31 +44,13 @@ static uint64_t cookie_of(const char *name)
 	return (h >> (64 - COOKIE_BITS)) | COOKIE_FIRST;
 }
 
-static int grow(void **p, size_t *room, size_t need, size_t unit)
-{
-	size_t more = *room ? *room * 2 : 64;
-	void *fresh;
-
-	if (need <= *room)
-		return 0;
-	while (more < need)
-		more *= 2;
-	fresh = realloc(*p, more * unit);
-	if (!fresh)
-		return -ENOMEM;
-	*p = fresh;
-	*room = more;
-	return 0;
-}
-
 static int append(void *ctx, const char *name, uint64_t ino, unsigned type)
 {
 	struct dirmerge *m = ctx;
 	size_t len = strlen(name) + 1;
 
-	if (grow((void **)&m->items, &m->room, m->n + 1, sizeof(*m->items)) <
-		    0 ||
-	    grow((void **)&m->names, &m->names_room, m->names_len + len, 1) < 0)
+	if (ARRAY_FIT(m->items, m->room, m->n + 1) < 0 ||
+	    ARRAY_FIT(m->names, m->names_room, m->names_len + len) < 0)
 		return -ENOMEM;
 	m->items[m->n++] = (struct item){
 		.cookie = cookie_of(name),

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "fs/attr.h"
+#include "fs/base/array.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
@@ -95,16 +96,7 @@ static int leave_out(struct counting *c, uint64_t ino, const struct charge *now)
 {
 	uint64_t *at = u64map_at(&c->skip, ino);
 
-	if (c->n == c->room) {
-		size_t room = c->room ? 2 * c->room : 64;
-		struct charge *more = realloc(c->instead, room * sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		c->instead = more;
-		c->room = room;
-	}
-	if (!at)
+	if (!at || ARRAY_FIT(c->instead, c->room, c->n + 1) < 0)
 		return -ENOMEM;
 	*at = 1;
 	c->instead[c->n++] = *now;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "fs/attr.h"
+#include "fs/base/array.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
@@ -41,15 +42,8 @@ static void job_end(struct job *j)
 
 static int note_row(struct job *j, uint32_t row, uint64_t ino)
 {
-	if (j->n == j->room) {
-		size_t room = j->room ? 2 * j->room : 256;
-		void *more = realloc(j->rows, room * sizeof(*j->rows));
-
-		if (!more)
-			return -ENOMEM;
-		j->rows = more;
-		j->room = room;
-	}
+	if (ARRAY_FIT(j->rows, j->room, j->n + 1) < 0)
+		return -ENOMEM;
 	j->rows[j->n++] = (struct recount_row){ row, ino };
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "fs/backing.h"
+#include "fs/base/array.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/crash.h"
 #include "fs/base/creds.h"
@@ -98,16 +99,9 @@ static void note_fd(void *ctx, int fd)
 
 	if (fd < 0 || l->failed)
 		return;
-	if (l->n == l->room) {
-		size_t room = l->room ? 2 * l->room : 256;
-		int *more = realloc(l->fds, room * sizeof(*more));
-
-		if (!more) {
-			l->failed = true;
-			return;
-		}
-		l->fds = more;
-		l->room = room;
+	if (ARRAY_FIT(l->fds, l->room, l->n + 1) < 0) {
+		l->failed = true;
+		return;
 	}
 	l->fds[l->n++] = fd;
 }

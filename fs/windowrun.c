@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "fs/attr.h"
+#include "fs/base/array.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/crash.h"
@@ -94,20 +95,12 @@ struct windowrun {
 static void note(void *ctx, const struct handle *h)
 {
 	struct windowrun *r = ctx;
-	struct open_file *more;
-	size_t room;
 
 	if (!h->pass || (h->flags & O_ACCMODE) == O_RDONLY)
 		return;
-	if (r->n_files == r->room_files) {
-		room = r->room_files ? 2 * r->room_files : 64;
-		more = realloc(r->files, room * sizeof(*more));
-		if (!more) {
-			r->missed = true;
-			return;
-		}
-		r->files = more;
-		r->room_files = room;
+	if (ARRAY_FIT(r->files, r->room_files, r->n_files + 1) < 0) {
+		r->missed = true;
+		return;
 	}
 	r->files[r->n_files++] = (struct open_file){
 		.nodeid = h->nodeid,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST 16u
+#include "fs/base/array.h"
 
 static uint64_t key_of(enum ledger_kind kind, uint32_t id)
 {
@@ -24,15 +24,8 @@ static struct tally_row *row_of(struct tally *t, uint64_t key)
 {
 	uint64_t *at;
 
-	if (t->n == t->cap) {
-		size_t cap = t->cap ? 2 * t->cap : FIRST;
-		struct tally_row *rows = realloc(t->rows, cap * sizeof(*rows));
-
-		if (!rows)
-			return NULL;
-		t->rows = rows;
-		t->cap = cap;
-	}
+	if (ARRAY_FIT(t->rows, t->cap, t->n + 1) < 0)
+		return NULL;
 	at = u64map_at(&t->index, key);
 	if (!at)
 		return NULL;

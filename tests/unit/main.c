@@ -39,6 +39,7 @@ static const struct {
 	{ "absent", test_absent_suite },
 	{ "again", test_again_suite },
 	{ "arena", test_arena_suite },
+	{ "array", test_array_suite },
 	{ "catalog", test_catalog_suite },
 	{ "cgborn", test_cgborn_suite },
 	{ "cgroup", test_cgroup_suite },

@@ -69,6 +69,7 @@ Suite *test_STEM_suite(void);
 Suite *test_absent_suite(void);
 Suite *test_again_suite(void);
 Suite *test_arena_suite(void);
+Suite *test_array_suite(void);
 Suite *test_catalog_suite(void);
 Suite *test_cgborn_suite(void);
 Suite *test_cgroup_suite(void);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "fs/base/array.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/parse.h"
 
@@ -177,15 +178,8 @@ static int take_groups(const char *p, struct notifycaller_who *w)
 	     p = skip_blanks(p)) {
 		if (parse_u64_at(&p, UINT32_MAX, &n) < 0)
 			return -EINVAL;
-		if (w->n_groups == room) {
-			gid_t *more;
-
-			room = room ? 2 * room : 32;
-			more = realloc(w->groups, room * sizeof(*more));
-			if (!more)
-				return -ENOMEM;
-			w->groups = more;
-		}
+		if (ARRAY_FIT(w->groups, room, w->n_groups + 1) < 0)
+			return -ENOMEM;
 		w->groups[w->n_groups++] = (gid_t)n;
 	}
 	return 0;

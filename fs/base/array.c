@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fs/base/array.h"
+
+#include <stdlib.h>
+
+#define FIRST 64u
+
+void *array_fit(void *p, size_t *room, size_t n, size_t unit)
+{
+	size_t more = *room ? *room : FIRST;
+
+	if (n <= *room)
+		return p;
+	while (more < n) {
+		if (__builtin_mul_overflow(more, 2, &more))
+			return NULL;
+	}
+	p = reallocarray(p, more, unit);
+	if (p)
+		*room = more;
+	return p;
+}
