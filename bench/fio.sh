@@ -122,15 +122,9 @@ measure()
 
 measure_all()
 {
-	local row peer
-
 	round_begin
-	for row in $FIO_ROWS; do
-		turn=$((turn + 1))
-		for peer in $(peers_rotated "$turn"); do
-			measure "$peer" "$row"
-		done
-	done
+	# shellcheck disable=SC2086 # several
+	in_turns $FIO_ROWS
 	round_end
 }
 
@@ -146,11 +140,5 @@ head -c "${SIZE}M" /dev/urandom >"$work_dir/data" || die "disk full?"
 out=$(set_file fio "$bench_dir")
 set_begin "$out" fio "fio, $RUNTIME each, $(cpus_text "${CPUS:-any}")" \
 	"${peers[@]}"
-round=0
-turn=0
-while another_round "$round" "$rounds"; do
-	round=$((round + 1))
-	say "round $round of $rounds: ${peers[*]}"
-	measure_all
-done
+rounds_run "$rounds"
 set_end fio "$out"

@@ -439,3 +439,28 @@ another_round()
 	say "stopping after $done of $wanted rounds: MAX_SECONDS=$MAX_SECONDS"
 	return 1
 }
+
+# in_turns STEP...: `measure PEER STEP` of each step on each peer.
+in_turns()
+{
+	local step peer
+
+	for step; do
+		turn=$((turn + 1))
+		for peer in $(peers_rotated "$turn"); do
+			measure "$peer" "$step"
+		done
+	done
+}
+
+# rounds_run COUNT [WHAT]: `measure_all` so often, if there is time for it.
+rounds_run()
+{
+	round=0
+	turn=0
+	while another_round "$round" "$1"; do
+		round=$((round + 1))
+		say "${2:+$2, }round $round of $1: ${peers[*]}"
+		measure_all
+	done
+}

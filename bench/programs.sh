@@ -338,15 +338,8 @@ measure()
 
 measure_all()
 {
-	local step peer
-
 	round_begin
-	for step in "${chosen[@]}"; do
-		turn=$((turn + 1))
-		for peer in $(peers_rotated "$turn"); do
-			measure "$peer" "$step"
-		done
-	done
+	in_turns "${chosen[@]}"
 	round_end
 }
 
@@ -361,11 +354,5 @@ base_make
 out=$(set_file programs "$bench_dir")
 set_begin "$out" programs "Programs, $(cpus_text "${CPUS:-any}")" "${peers[@]}"
 bench_began=$SECONDS
-round=0
-turn=0
-while another_round "$round" "$rounds"; do
-	round=$((round + 1))
-	say "round $round of $rounds: ${peers[*]}"
-	measure_all
-done
+rounds_run "$rounds"
 set_end Programs "$out"

@@ -102,7 +102,7 @@ round_begin()
 # One operation on one peer; a failure is a line of its own, not the end.
 measure()
 {
-	local out=$1 peer=$2 op=$3 line status
+	local peer=$1 op=$2 line status
 
 	line=$(timeout -k 5 60 "${bench_pin[@]}" "$micro" -t 5 \
 		"$work_dir/$peer/mnt" "$op")
@@ -117,16 +117,15 @@ measure()
 # Every operation on all peers, with fresh uppers and mounts.
 measure_all()
 {
-	local out=$1 op peer
+	local cpus
 
-	round_begin
-	for op in "${ops[@]}"; do
-		turn=$((turn + 1))
-		for peer in $(peers_rotated "$turn"); do
-			measure "$out" "$peer" "$op"
-		done
+	for cpus in ${CPUS:-any one}; do
+		cpus_choose "$cpus"
+		out=$(set_file "$SET-$cpus" "$bench_dir")
+		round_begin
+		in_turns "${ops[@]}"
+		round_end
 	done
-	round_end
 }
 
 bench_init "$@"
@@ -143,14 +142,5 @@ for cpus in ${CPUS:-any one}; do
 		"${peers[@]}"
 	outs+=("$out")
 done
-round=0
-turn=0
-while another_round "$round" "$rounds"; do
-	round=$((round + 1))
-	say "round $round of $rounds: ${peers[*]}"
-	for cpus in ${CPUS:-any one}; do
-		cpus_choose "$cpus"
-		measure_all "$(set_file "$SET-$cpus" "$bench_dir")"
-	done
-done
+rounds_run "$rounds"
 set_end "Single operations" "${outs[@]}"

@@ -470,19 +470,17 @@ step_cache()
 	bench_group_end
 }
 
+# A step tells whose it is.
+measure()
+{
+	[[ " ${2#*:} " = *" $1 "* ]] || return 0
+	sync -f "$work_dir"
+	"step_${2%%:*}" "$1"
+}
+
 measure_all()
 {
-	local step peer of
-
-	for step in "${chosen[@]}"; do
-		turn=$((turn + 1))
-		of=" ${step#*:} "
-		for peer in $(peers_rotated "$turn"); do
-			[[ "$of" = *" $peer "* ]] || continue
-			sync -f "$work_dir"
-			"step_${step%%:*}" "$peer"
-		done
-	done
+	in_turns "${chosen[@]}"
 }
 
 bench_init "$@"
@@ -500,11 +498,5 @@ set_begin "$out" templates "Templates, $(cpus_text "${CPUS:-any}")" \
 	"${peers[@]}"
 # a round is measured by itself, the trees are not made again
 bench_began=$SECONDS
-turn=0
-round=0
-while another_round "$round" "$rounds"; do
-	round=$((round + 1))
-	say "round $round of $rounds: ${peers[*]}"
-	measure_all
-done
+rounds_run "$rounds"
 set_end Templates "$out"

@@ -178,7 +178,7 @@ round_begin()
 # has memory before it begins.
 measure()
 {
-	local out=$1 peer=$2 step=${3%%:*} title=${3#*:} status ms line
+	local peer=$1 step=${2%%:*} title=${2#*:} status ms line
 
 	if declare -F "before_$step" >/dev/null; then
 		"before_$step" "$work_dir/$peer/mnt"
@@ -206,15 +206,8 @@ measure()
 
 measure_all()
 {
-	local out=$1 layers=$2 step peer
-
 	round_begin "$layers"
-	for step in "${chosen[@]}"; do
-		turn=$((turn + 1))
-		for peer in $(peers_rotated "$turn"); do
-			measure "$out" "$peer" "$step"
-		done
-	done
+	in_turns "${chosen[@]}"
 	round_end
 }
 
@@ -243,12 +236,7 @@ with_layers()
 $(cpus_text "${CPUS:-any}")" "${peers[@]}"
 	outs+=("$out")
 	bench_began=$SECONDS
-	round=0
-	while another_round "$round" "$rounds"; do
-		round=$((round + 1))
-		say "$layers lower, round $round of $rounds: ${peers[*]}"
-		measure_all "$out" "$layers"
-	done
+	rounds_run "$rounds" "$layers lower"
 	for peer in "${peers[@]}"; do
 		rm -rf "${work_dir:?}/$peer"
 	done
@@ -267,7 +255,6 @@ mapfile -t functions < <(compgen -A function step_)
 export -f git_quiet "${functions[@]}"
 export work_dir
 base_make
-turn=0
 outs=()
 for layers in "${layer_counts[@]}"; do
 	with_layers "$layers"
