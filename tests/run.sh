@@ -191,7 +191,7 @@ run_unit()
 	echo "# unit"
 	sanitizers_to "$logs/unit"
 	running_log=$log
-	timeout -k 10 $((300 * VEFS_SLOW)) "$VEFS_UNIT" >"$log" 2>&1 </dev/null &
+	timeout -k 10 $((600 * VEFS_SLOW)) "$VEFS_UNIT" >"$log" 2>&1 </dev/null &
 	running=$!
 	wait "$running"
 	status=$?
