@@ -223,10 +223,10 @@ START_TEST(a_large_directory)
 }
 END_TEST
 
-#define DEEP 5000
+#define DEEP 2200
 
 /*
- * Far deeper than a path or the descriptors reach; with `wide` each level has
+ * Deeper than a path (4096 bytes, two a level) or the descriptors reach; with `wide` each level has
  * directories that wait beside it.
  */
 static void dig(struct truth *t, unsigned wide)
