@@ -59,12 +59,12 @@ static int ask(struct ctwork *w, const char *script, int null)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
-int bootwait(struct ctwork *w, unsigned ms)
+int bootwait(struct ctwork *w, unsigned seconds)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000 * 1000 };
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct pollfd p = { .fd = w->pidfd, .events = POLLIN };
-	uint64_t until = clock_now() + ms * CLOCK_MS;
+	uint64_t until = clock_now() + seconds * 1000 * CLOCK_MS;
 	const char *script = question(w->state.init);
 
 	if (null < 0)
@@ -80,7 +80,7 @@ int bootwait(struct ctwork *w, unsigned ms)
 			return why_set(&w->why, -ETIMEDOUT,
 				       "container %s has not booted after %u "
 				       "seconds: 'vefs logs %s'",
-				       w->one.id, ms / 1000, w->one.id);
+				       w->one.id, seconds, w->one.id);
 		nanosleep(&pause, NULL);
 	}
 	return 0;

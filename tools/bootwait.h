@@ -5,13 +5,13 @@
 /* bootwait - until a container has booted. */
 #include "tools/ctwork.h"
 
-#define BOOTWAIT_MS 120000u
+#define BOOTWAIT_SECONDS 120u
 
 /*
  * With systemd: until it has started all it is to start, well or not; with
- * others: until a runlevel is reached; else not at all. -ETIMEDOUT after `ms`,
+ * others: until a runlevel is reached; else not at all. -ETIMEDOUT after so many,
  * -ESRCH when it ends meanwhile, with a sentence in w->why.
  */
-int bootwait(struct ctwork *w, unsigned ms);
+int bootwait(struct ctwork *w, unsigned seconds);
 
 #endif

@@ -125,18 +125,29 @@ static int start_one(struct cmd_common *common, const char *id, bool force)
 
 struct starting {
 	bool wait, force;
+	uint32_t seconds; /* to boot in */
 };
 
-static int wait_for_boot(struct cmd_common *common, const char *id)
+static int wait_for_boot(struct cmd_common *common, const char *id,
+			 uint32_t seconds)
 {
 	CTWORK(w);
 	int status = ctwork_begin(&w, common, id, false);
 
 	if (status == CMD_OK)
 		status = ctwork_running(&w);
-	if (status == CMD_OK && bootwait(&w, BOOTWAIT_MS) < 0)
+	if (status == CMD_OK && bootwait(&w, seconds) < 0)
 		status = ctwork_fail(&w, -ETIMEDOUT);
 	return status;
+}
+
+/* What --timeout says. An exit code, told. */
+static int take_seconds(const char *word, uint32_t *seconds)
+{
+	if (parse_u32(word, 86400, seconds) == 0)
+		return CMD_OK;
+	log_error("--timeout %s: seconds, 86400 at most", word);
+	return CMD_USAGE;
 }
 
 static int start_this(void *ctx, struct cmd_common *common, const char *id)
@@ -145,7 +156,7 @@ static int start_this(void *ctx, struct cmd_common *common, const char *id)
 	int status = start_one(common, id, how->force);
 
 	if (status == CMD_OK && how->wait)
-		status = wait_for_boot(common, id);
+		status = wait_for_boot(common, id, how->seconds);
 	if (status == CMD_OK && !common->quiet)
 		printf("container %s is running\n", id);
 	return cmd_flush(status);
@@ -155,13 +166,13 @@ static int run_start(const struct cmd *self, struct cmd_common *common,
 		     int argc, char **argv)
 {
 	static const int any[] = { 0, INT_MAX - 1 };
-	struct starting how = { .wait = false };
+	struct starting how = { .seconds = BOOTWAIT_SECONDS };
 	struct mass mass = { .all = false };
 	bool fast = false, onboot = false;
-	struct cmd_option own[MASS_OPTIONS + 5] = {
-		{ "wait", &how.wait, NULL },
-		{ "fast", &fast, NULL },
-		{ "force", &how.force, NULL },
+	const char *timeout = NULL;
+	struct cmd_option own[MASS_OPTIONS + 6] = {
+		{ "wait", &how.wait, NULL }, { "timeout", NULL, &timeout },
+		{ "fast", &fast, NULL },     { "force", &how.force, NULL },
 		{ "onboot", &onboot, NULL },
 	};
 	struct mass_work work = {
@@ -173,10 +184,16 @@ static int run_start(const struct cmd *self, struct cmd_common *common,
 	};
 	int n;
 
-	mass_options(&mass, own + 4);
+	mass_options(&mass, own + 5);
 	n = cmd_parse(self, common, own, argc, argv, any);
 	if (n < 0)
 		return cmd_parse_status(common);
+	if (timeout && !how.wait) {
+		log_error("--timeout is how long --wait waits: give that, too");
+		return CMD_USAGE;
+	}
+	if (timeout && take_seconds(timeout, &how.seconds) != CMD_OK)
+		return CMD_USAGE;
 	mass.all |= onboot;
 	work.pick.onboot = onboot;
 	work.pick.startable = !how.force;
@@ -188,12 +205,8 @@ static int run_start(const struct cmd *self, struct cmd_common *common,
 /* Seconds it is given. An exit code, told. */
 static int take_timeout(struct ctwork *w, const char *word, uint32_t *seconds)
 {
-	if (word && parse_u32(word, 86400, seconds) < 0) {
-		log_error("--timeout %s: seconds, 86400 at most", word);
-		return CMD_USAGE;
-	}
 	if (word)
-		return CMD_OK;
+		return take_seconds(word, seconds);
 	if (ctwords_read(&w->one, &w->spec, &w->why) < 0)
 		return ctwork_fail(w, -EINVAL);
 	*seconds = w->spec.stop_timeout;
@@ -261,7 +274,7 @@ static int end_this(void *ctx, struct cmd_common *common, const char *id)
 	ctwork_end(&w);
 	w = (struct ctwork){ .one = CONTAINER_NONE, .pidfd = -1 };
 	if (status == CMD_OK && how->wait)
-		status = wait_for_boot(common, id);
+		status = wait_for_boot(common, id, BOOTWAIT_SECONDS);
 	if (status != CMD_OK)
 		return status;
 	if (!common->quiet)
@@ -442,6 +455,7 @@ const struct cmd cmd_start = {
 	.help = "It is mounted first if it is not. What it writes on its "
 		"console: 'vefs logs ID'.\n\n"
 		"  --wait       until it has booted (systemd, sysvinit)\n"
+		"  --timeout S  how long that may take; else 120\n"
 		"  --force      one that is DISABLED, too\n"
 		"  --onboot     those that are to run when the host does: "
 		"ONBOOT, in their BOOTORDER\n" MASS_HELP "\n"

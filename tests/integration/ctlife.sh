@@ -114,6 +114,24 @@ t_ends_from_inside() {
 	assert_clean
 }
 
+# An init that has a runlevel when /level has.
+t_waits_for_the_boot() {
+	busybox_root
+	rm -f "$D/src/sbin/init" "$D/src/bin/runlevel"
+	cp "$D/src/bin/busybox" "$D/src/sbin/init"
+	printf '#!/bin/sh\ncat /level\n' >"$D/src/bin/runlevel"
+	chmod 755 "$D/src/bin/runlevel"
+	busybox_template
+	vefs --quiet create 101 --template bb
+	vexits 1 start --wait --timeout 1 101
+	says "101 has not booted after 1 seconds: 'vefs logs 101'"
+	status_is 101 "mounted running"
+	vefs exec 101 'echo N 2 >/level'
+	vefs --quiet stop --fast 101
+	vexits 0 start --wait --timeout $((60 * VEFS_SLOW)) 101
+	vefs --quiet stop --fast 101
+}
+
 booted() {
 	vefs logs "$1" | grep -q booted
 }

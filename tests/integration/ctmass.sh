@@ -192,7 +192,7 @@ t_usage() {
 
 	make_all "101 102"
 	for id in "" "--all 101" "--match 1* 101" "101, 102" "1" "--width 0 --all" \
-		"--width x --all"; do
+		"--width x --all" "--timeout 5 101" "--wait --timeout x 101"; do
 		# shellcheck disable=SC2086 # words
 		status_is 2 start $id
 	done

@@ -71,7 +71,7 @@ system() {
 }
 
 boot() {
-	vexits 0 start --wait 101
+	vexits 0 start --wait --timeout $((120 * VEFS_SLOW)) 101
 }
 
 # This machine's packages: where they come from is its administrator's.
