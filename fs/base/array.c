@@ -7,7 +7,7 @@
 
 void *array_fit(void *p, size_t *room, size_t n, size_t unit)
 {
-	size_t more = *room ? *room : FIRST;
+	size_t more = *room ? *room : FIRST, bytes;
 
 	if (n <= *room)
 		return p;
@@ -15,7 +15,9 @@ void *array_fit(void *p, size_t *room, size_t n, size_t unit)
 		if (__builtin_mul_overflow(more, 2, &more))
 			return NULL;
 	}
-	p = reallocarray(p, more, unit);
+	if (__builtin_mul_overflow(more, unit, &bytes))
+		return NULL;
+	p = realloc(p, bytes);
 	if (p)
 		*room = more;
 	return p;

@@ -15,6 +15,7 @@ START_TEST(keeps_what_it_has)
 		size_t was = room;
 
 		ck_assert_int_eq(ARRAY_FIT(all, room, i + 1u), 0);
+		ck_assert_ptr_nonnull(all);
 		ck_assert_uint_gt(room, i);
 		moves += room != was;
 		all[i] = i;
@@ -32,6 +33,7 @@ START_TEST(many_at_once)
 
 	ck_assert_int_eq(ARRAY_FIT(all, room, 1000000), 0);
 	ck_assert_uint_ge(room, 1000000);
+	ck_assert_ptr_nonnull(all);
 	all[999999] = 1;
 	ck_assert_uint_lt(room, 2000000);
 }
@@ -47,6 +49,7 @@ START_TEST(without_memory)
 	uint64_t *was;
 
 	ck_assert_int_eq(ARRAY_FIT(all, room, 1), 0);
+	ck_assert_ptr_nonnull(all);
 	all[0] = 7;
 	was = all;
 	for (size_t i = 0; i < sizeof(much) / sizeof(*much); i++) {
