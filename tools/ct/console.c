@@ -46,7 +46,7 @@ struct console {
 	unsigned lost;
 	struct viewer viewer[CONSOLE_VIEWERS];
 	size_t written; /* bytes in the log */
-	char name[32], before[40];
+	char name[32], before[40], fresh[40];
 };
 
 /* Never one that is another's already: we may be killed in between. */
@@ -58,13 +58,19 @@ static void let_go(int *fd)
 	cleanup_closep(&was);
 }
 
+static int open_named(const struct console *c, const char *name, int flags)
+{
+	return openat(c->dir, name,
+		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+			      flags,
+		      0600);
+}
+
 static void open_log(struct console *c)
 {
 	struct stat st;
 
-	c->log = openat(c->dir, c->name,
-			O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-			0600);
+	c->log = open_named(c, c->name, 0);
 	c->written = c->log >= 0 && fstat(c->log, &st) == 0 ? (size_t)st.st_size
 							    : 0;
 }
@@ -81,6 +87,7 @@ int console_new(struct console **out, int dir, const char *log)
 		c->viewer[i].fd = -1;
 	snprintf(c->name, sizeof(c->name), "%s", log);
 	snprintf(c->before, sizeof(c->before), "%s.1", c->name);
+	snprintf(c->fresh, sizeof(c->fresh), "%s.new", c->name);
 	open_log(c);
 	if (c->log < 0) {
 		int r = -errno;
@@ -147,15 +154,34 @@ void console_resize(struct console *c, unsigned rows, unsigned columns)
 		ioctl(c->master, TIOCSWINSZ, &size);
 }
 
+/*
+ * An empty log, the full one is kept beside it. Whoever looks finds a log at any
+ * time. False: no room for another.
+ */
+static bool turn_over(struct console *c)
+{
+	int fd = open_named(c, c->fresh, O_TRUNC);
+	const char *full = c->fresh;
+
+	if (fd < 0)
+		return false;
+	if (renameat2(c->dir, c->fresh, c->dir, c->name, RENAME_EXCHANGE) < 0)
+		full = c->name; /* somebody took it away */
+	renameat(c->dir, full, c->dir, c->before);
+	if (full == c->name)
+		renameat(c->dir, c->fresh, c->dir, c->name);
+	let_go(&c->log);
+	c->log = fd;
+	c->written = 0;
+	return true;
+}
+
 static void log_bytes(struct console *c, const char *data, size_t n)
 {
 	ssize_t k;
 
-	if (c->written + n > CONSOLE_LOG_MAX) {
-		let_go(&c->log);
-		renameat(c->dir, c->name, c->dir, c->before);
-		open_log(c);
-	}
+	if (c->written + n > CONSOLE_LOG_MAX && !turn_over(c))
+		return;
 	if (c->log < 0)
 		return;
 	k = write(c->log, data, n);
