@@ -9,8 +9,8 @@
 
 /*
  * With systemd: until it has started all it is to start, well or not; with
- * others: until a runlevel is reached; else not at all. -ETIMEDOUT after so many,
- * -ESRCH when it ends meanwhile, with a sentence in w->why.
+ * others: until a runlevel is reached; else not at all. -ETIMEDOUT after
+ * `seconds`, -ESRCH when it ends meanwhile, with a sentence in w->why.
  */
 int bootwait(struct ctwork *w, unsigned seconds);
 

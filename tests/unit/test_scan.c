@@ -226,8 +226,8 @@ END_TEST
 #define DEEP 2200
 
 /*
- * Deeper than a path (4096 bytes, two a level) or the descriptors reach; with `wide` each level has
- * directories that wait beside it.
+ * Deeper than a path (4096 bytes, two a level) or the descriptors reach; with
+ * `wide` each level has directories that wait beside it.
  */
 static void dig(struct truth *t, unsigned wide)
 {

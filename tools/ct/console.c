@@ -161,14 +161,12 @@ void console_resize(struct console *c, unsigned rows, unsigned columns)
 static bool turn_over(struct console *c)
 {
 	int fd = open_named(c, c->fresh, O_TRUNC);
-	const char *full = c->fresh;
 
 	if (fd < 0)
 		return false;
-	if (renameat2(c->dir, c->fresh, c->dir, c->name, RENAME_EXCHANGE) < 0)
-		full = c->name; /* somebody took it away */
-	renameat(c->dir, full, c->dir, c->before);
-	if (full == c->name)
+	if (renameat2(c->dir, c->fresh, c->dir, c->name, RENAME_EXCHANGE) == 0)
+		renameat(c->dir, c->fresh, c->dir, c->before);
+	else /* somebody took the full one away */
 		renameat(c->dir, c->fresh, c->dir, c->name);
 	let_go(&c->log);
 	c->log = fd;
