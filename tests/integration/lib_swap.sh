@@ -13,10 +13,11 @@ swap_hold() {
 }
 
 # swap_new MIB: that much more, on a file; false where there can be none. It goes
-# with the case.
+# with the case: before the lock does, or who waits for that sees it.
 swap_new() {
 	dd if=/dev/zero of="$D/swap" bs=1M count="$1" status=none
 	chmod 600 "$D/swap"
 	mkswap "$D/swap" >/dev/null
-	swapon "$D/swap"
+	swapon "$D/swap" || return
+	trap 'swapoff "$D/swap"' EXIT
 }
