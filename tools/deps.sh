@@ -74,6 +74,7 @@ crun
 lxc
 lxcfs
 podman
+runc
 '
 PKG_lint='
 clang
