@@ -12,7 +12,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
@@ -59,13 +58,8 @@ bool importimage_is_first(const char *path)
 
 static int open_in(int dir, const char *path)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : (int)fd;
+	return fdio_resolve(dir, path, O_RDONLY | O_NONBLOCK,
+			    RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 static int bad(struct image *g, const char *what)

@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
@@ -18,7 +16,6 @@
 
 #define FILE_MAX (16u << 20)
 #define NAME_LEN_MAX 255u
-#define TRIES_MAX 1000
 
 static const char *const files[LEDGER_KINDS] = {
 	[LEDGER_USER] = "passwd",
@@ -163,27 +160,6 @@ static int read_file(int path, struct idname **out)
 	return r < 0 ? r : idname_parse(strbuf_get(&text), text.len, out);
 }
 
-/* A ".." on the way fails while something is renamed anywhere: again, then. */
-static int open_in_root(int root, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
-			   RESOLVE_NO_XDEV,
-	};
-	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
-	int fd = -EAGAIN;
-
-	for (int tries = 0; fd == -EAGAIN && tries < TRIES_MAX; tries++) {
-		if (tries)
-			nanosleep(&pause, NULL);
-		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-		if (fd < 0)
-			fd = -errno;
-	}
-	return fd;
-}
-
 /* As a program in the container would find it, links and all. */
 static int read_mounted(const struct container *one, const char *file,
 			struct idname **out)
@@ -196,7 +172,9 @@ static int read_mounted(const struct container *one, const char *file,
 	if (root < 0)
 		return -errno;
 	snprintf(path, sizeof(path), "etc/%s", file);
-	fd = open_in_root(root, path);
+	fd = fdio_resolve(root, path, O_PATH,
+			  RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+				  RESOLVE_NO_XDEV);
 	return fd < 0 ? fd : read_file(fd, out);
 }
 

@@ -5,13 +5,17 @@
 #include <limits.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "fs/base/cleanup.h"
+
+#define RESOLVE_AT_ONCE 100
+#define RESOLVE_TRIES 1000
+#define RESOLVE_PAUSE 1000000 /* ns */
 
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
@@ -89,23 +93,33 @@ int fdio_openat(int dirfd, const char *name, int flags, mode_t mode)
 	return fd < 0 ? -errno : (int)fd;
 }
 
+/*
+ * A rename or a mount anywhere on the machine beside a ".." makes the kernel
+ * unsure: EAGAIN. The next try is through, mostly.
+ */
+int fdio_resolve(int dirfd, const char *path, int flags, uint64_t resolve)
+{
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
+				.resolve = resolve };
+	const struct timespec pause = { .tv_nsec = RESOLVE_PAUSE };
+	int fd = -EAGAIN;
+
+	for (int tries = 0; fd == -EAGAIN && tries < RESOLVE_TRIES; tries++) {
+		if (tries >= RESOLVE_AT_ONCE)
+			nanosleep(&pause, NULL);
+		fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+		if (fd < 0)
+			fd = -errno;
+	}
+	return fd;
+}
+
 /* A path that the kernel takes as a whole. */
 static int open_piece(int dirfd, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_XDEV,
-	};
-	long fd = -1;
-
-	/* A rename anywhere beside a ".." makes the kernel unsure: EAGAIN. */
-	for (int tries = 0; tries < 100; tries++) {
-		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-		if (fd >= 0 || errno != EAGAIN)
-			break;
-	}
-	return fd < 0 ? -errno : (int)fd;
+	return fdio_resolve(dirfd, path, flags,
+			    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+				    RESOLVE_NO_XDEV);
 }
 
 /* The part of a path that is too long for one call; 0: it is not, or none. */

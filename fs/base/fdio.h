@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -53,6 +54,14 @@ int fdio_openat(int dirfd, const char *name, int flags, mode_t mode);
  * led out of `dirfd`.
  */
 int fdio_open_beneath(int dirfd, const char *path, int flags);
+
+/*
+ * openat2(2) with `resolve`, RESOLVE_BENEATH or RESOLVE_IN_ROOT and whatever
+ * else, of a path that may have a ".." or symlinks; O_CLOEXEC is added. -EAGAIN,
+ * which the kernel says while something is renamed elsewhere, only after a
+ * second of tries.
+ */
+int fdio_resolve(int dirfd, const char *path, int flags, uint64_t resolve);
 
 /*
  * A stream of the directory that `fd` has open, for closedir(); `fd` is its

@@ -250,8 +250,8 @@ t_three_at_once() {
 		assert_eq "$id" "$(cat "$S/root/$id/etc/hostname")"
 		vefs --quiet umount "$id"
 	done
-	assert_eq "101 102 web" "$(vefs --json list | python3 -c \
-		'import json, sys; print(*[c["id"] for c in json.load(sys.stdin)])')"
+	assert_eq "101 102 web" "$(vefs list --all --json | python3 -c \
+		'import json, sys; print(*[c["ctid"] for c in json.load(sys.stdin)])')"
 	refused 'in use by' template remove debian:12
 	for id in 101 102 web; do
 		vefs --quiet destroy "$id"

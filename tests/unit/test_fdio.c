@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -334,6 +337,50 @@ static int try_mount_point(const char *path, bool beneath)
 	return r == -EXDEV ? 0 : 2;
 }
 
+/* The kernel is unsure of each ".." beside a rename. */
+struct renaming {
+	int dir;
+	_Atomic bool over;
+};
+
+static void *rename_on(void *arg)
+{
+	struct renaming *r = arg;
+
+	while (!atomic_load(&r->over)) {
+		renameat(r->dir, "x", r->dir, "y");
+		renameat(r->dir, "y", r->dir, "x");
+	}
+	return NULL;
+}
+
+START_TEST(renames_elsewhere_keep_nobody_out)
+{
+	_cleanup_close_ int dir = unit_tmpdir(NULL), other = unit_tmpdir(NULL);
+	struct renaming r = { .dir = other };
+	pthread_t thread;
+
+	ck_assert_int_eq(mkdirat(dir, "a", 0755), 0);
+	ck_assert_int_eq(mkdirat(other, "x", 0755), 0);
+	make_file(dir, "f", "text");
+	ck_assert_int_eq(symlinkat("/../a/../f", dir, "l"), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, rename_on, &r), 0);
+	for (int i = 0; i < 20000; i++) {
+		_cleanup_close_ int fd =
+			fdio_resolve(dir, "a/../l", O_RDONLY, RESOLVE_IN_ROOT);
+		_cleanup_close_ int same =
+			fdio_open_beneath(dir, "a/../a/../f", O_RDONLY);
+
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_ge(same, 0);
+		check_cloexec(fd);
+		check_text(fd, "text");
+	}
+	atomic_store(&r.over, true);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 START_TEST(a_mount_is_not_entered)
 {
 	char path[UNIT_PATH_MAX];
@@ -535,6 +582,7 @@ Suite *test_fdio_suite(void)
 	tcase_add_loop_test(t, there_is_no_way_out, 0, ARRAY_SIZE(ways_out));
 	tcase_add_test(t, beneath_opens_what_is_inside);
 	tcase_add_test(t, beneath_takes_paths_of_any_length);
+	tcase_add_test(t, renames_elsewhere_keep_nobody_out);
 	tcase_add_loop_test(t, a_mount_is_not_entered, 0, 2);
 	tcase_add_test(t, openat_does_not_go_up);
 	tcase_add_test(t, a_directory_is_read);
