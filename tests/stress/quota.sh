@@ -163,10 +163,18 @@ not_above()
 	return "$status"
 }
 
+# All of the daemon at once: whoever sees the other go takes its place, and ends
+# in order when the mount does, with usage that is certain.
 die()
 {
-	# shellcheck disable=SC2046 # two numbers
-	kill -9 "$PID" $(worker "$PID")
+	local all
+
+	kill -STOP "$PID"
+	all="$PID $(worker "$PID")"
+	# shellcheck disable=SC2086 # two numbers
+	kill -STOP $all
+	# shellcheck disable=SC2086
+	kill -9 $all
 	umount -l "$M"
 }
 
