@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
@@ -72,17 +71,12 @@ static bool mount_of(int fd, uint64_t *id)
 /* A name in a directory on a filesystem of the kernel's own, or ours. */
 static int step(const char *mounts, int dir, const char *name)
 {
-	const struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
-	};
 	uint64_t id;
-	int fd;
 
 	if (!mount_of(dir, &id) || !procinside_is_quick(mounts, id))
 		return -EXDEV;
-	fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
+	return fdio_resolve(dir, name, O_PATH | O_DIRECTORY,
+			    RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH);
 }
 
 int procinside_open(int host, pid_t init, const char *path, const char *type)

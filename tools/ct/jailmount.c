@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
 
 int jailmount_new(const char *type, uint64_t attr,
 		  const struct jailmount_option *option)
@@ -40,17 +41,9 @@ int jailmount_new(const char *type, uint64_t attr,
 
 int jailmount_open(int dir, const char *path, int flags)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_MAGICLINKS,
-	};
-	int fd;
-
-	if (!path[0])
-		path = ".";
-	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
-	return fd < 0 ? -errno : fd;
+	return fdio_resolve(dir, path[0] ? path : ".", flags,
+			    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+				    RESOLVE_NO_MAGICLINKS);
 }
 
 /* The directory `name`, one component, opened or made. */
