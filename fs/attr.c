@@ -147,18 +147,18 @@ static void statx_of(const struct stat *st, struct statx *sx)
 	sx->stx_ctime.tv_nsec = (uint32_t)st->st_ctim.tv_nsec;
 }
 
+/* Both kinds of one open descriptor: opening is most of what a stat costs. */
 static int statx_by_view(struct overlay *o, const struct itable_view *v,
-			 const struct stat *st, struct statx *sx)
+			 struct stat *st, struct statx *sx)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = attr_open_meta(o, v, O_PATH);
+	int r;
 
-	if (attr_is_detached(o, v)) {
-		statx_of(st, sx);
-		return 0;
-	}
-	fd = attr_open_meta(o, v, O_PATH);
 	if (fd < 0)
 		return fd;
+	r = attr_of_fd(o, v, fd, st);
+	if (r < 0)
+		return r;
 	return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
 		     sx) < 0
 		       ? -errno
@@ -172,9 +172,13 @@ int attr_statx(struct overlay *o, struct inode *i, struct statx *sx)
 	int r;
 
 	itable_view(o->inodes, i, &v);
-	r = get_by_view(o, &v, &st);
-	if (r == 0)
+	if (attr_is_detached(o, &v)) {
+		r = get_by_view(o, &v, &st);
+		if (r == 0)
+			statx_of(&st, sx);
+	} else {
 		r = statx_by_view(o, &v, &st, sx);
+	}
 	if (r < 0)
 		return r;
 	sx->stx_ino = st.st_ino;
