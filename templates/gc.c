@@ -14,18 +14,19 @@
 /*
  * Why no object is removed that a version needs, now or later.
  *
- * An object's generation (its mtime) never goes down. The store has an epoch,
- * which gc raises by one when it begins. An import has an epoch, read from the
- * store after its staging directory was there (staging.c). What it puts into
- * the pool has at least its epoch as generation before it has its name; what
- * it finds there gets at least its epoch under the shard's shared lock, with
- * the name looked up again under it (object.c).
+ * An object's generation (its mtime) never goes down: it is looked at and raised
+ * under the shard's lock, by one at a time. The store has an epoch, which gc
+ * raises by one when it begins. An import has an epoch, read from the store
+ * after its staging directory was there (staging.c). What it puts into the pool
+ * has at least its epoch as generation before it has its name; what it finds
+ * there gets at least its epoch under the shard's lock, with the name looked up
+ * again under it (object.c).
  *
  * gc takes F, the lowest of the new epoch and of the epochs of all staging
  * directories there are after it was raised; then it marks what the published
  * versions hold, under the store's shared lock, so that none is published,
  * renamed or removed meanwhile; then it removes, shard by shard under the
- * shard's exclusive lock, what is not marked and of a generation below F.
+ * shard's lock, what is not marked and of a generation below F.
  *
  * Take an object that a version V holds when V is published. Was that before
  * the marking, it is marked (or V was removed again). If not, V's import I
@@ -127,8 +128,7 @@ static int sweep_one(void *ctx, const struct object_id *id, const char *name)
 static int sweep(struct gc *g, struct why *why)
 {
 	for (unsigned shard = 0; shard < 256; shard++) {
-		_cleanup_close_ int lock =
-			object_lock_shard(&g->pool, shard, true);
+		_cleanup_close_ int lock = object_lock_shard(&g->pool, shard);
 		int r = lock < 0 ? lock
 				 : object_each(&g->pool, shard, sweep_one, g);
 

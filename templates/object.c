@@ -20,8 +20,8 @@
  * and last its name by linkat(). Nothing is synced here: who publishes an index
  * syncs the filesystem once before.
  *
- * Of an object that is there its generation is raised, under the shard's
- * shared lock, unless it is high enough already; gc.c tells why that is safe.
+ * Of an object that is there its generation is raised, under the shard's lock,
+ * unless it is high enough already; gc.c tells why that is safe.
  */
 
 #define HOLE_MIN 65536u /* shorter runs of zeros are written as they are */
@@ -74,8 +74,7 @@ int object_init(int dir)
 	return 0;
 }
 
-int object_lock_shard(const struct object_pool *p, unsigned shard,
-		      bool exclusive)
+int object_lock_shard(const struct object_pool *p, unsigned shard)
 {
 	_cleanup_close_ int fd = -1;
 	char name[4];
@@ -84,7 +83,7 @@ int object_lock_shard(const struct object_pool *p, unsigned shard,
 	fd = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	while (flock(fd, exclusive ? LOCK_EX : LOCK_SH) < 0)
+	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return TAKE_FD(fd);
@@ -348,7 +347,7 @@ static int share(struct object_writer *w, const struct given *g,
 	if (r < 0)
 		return r;
 	if ((uint64_t)st.st_mtime < w->pool->epoch) {
-		lock = object_lock_shard(w->pool, id->digest.bytes[0], false);
+		lock = object_lock_shard(w->pool, id->digest.bytes[0]);
 		if (lock < 0)
 			return lock;
 		/* gone or not is decided under the lock */

@@ -98,10 +98,10 @@ int object_each(const struct object_pool *p, unsigned shard, object_each_fn fn,
 		void *ctx);
 
 /*
- * Shards are locked (flock) by gc to decide and remove, shared by who raises a
- * generation. Returns the descriptor to close, or -errno.
+ * Shards are locked (flock) by gc to decide and remove, and by who raises a
+ * generation: of two with different epochs the later one has the last word.
+ * Returns the descriptor to close, or -errno.
  */
-int object_lock_shard(const struct object_pool *p, unsigned shard,
-		      bool exclusive);
+int object_lock_shard(const struct object_pool *p, unsigned shard);
 
 #endif

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -180,6 +182,40 @@ START_TEST(generations_only_rise)
 	ck_assert_int_eq(st.st_mtime, 9);
 	b.pool.epoch = 7;
 	put_text(&b, "x");
+	stat_object(&b, &a.id, &st);
+	ck_assert_int_eq(st.st_mtime, 9);
+	tear_down(&b);
+}
+END_TEST
+
+/* Else one of an older epoch might write what it saw before another's. */
+START_TEST(generations_rise_one_at_a_time)
+{
+	struct object_put a;
+	struct bench b;
+	struct stat st;
+	char shard[3];
+	int lock, status;
+	pid_t pid;
+
+	set_up(&b);
+	a = put_text(&b, "x");
+	snprintf(shard, sizeof(shard), "%02x", a.id.digest.bytes[0]);
+	lock = openat(b.pool.dir, shard, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(flock(lock, LOCK_SH), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(lock);
+		b.pool.epoch = 9;
+		_exit(object_put(b.w, "x", 1, false, &a) < 0);
+	}
+	usleep(100000);
+	ck_assert_int_eq(waitpid(pid, &status, WNOHANG), 0);
+	stat_object(&b, &a.id, &st);
+	ck_assert_int_eq(st.st_mtime, 5);
+	close(lock);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
 	stat_object(&b, &a.id, &st);
 	ck_assert_int_eq(st.st_mtime, 9);
 	tear_down(&b);
@@ -536,6 +572,7 @@ Suite *test_object_suite(void)
 	tcase_add_test(c, holes_of_other_lengths_differ);
 	tcase_add_test(c, put_and_share);
 	tcase_add_test(c, generations_only_rise);
+	tcase_add_test(c, generations_rise_one_at_a_time);
 	tcase_add_test(c, equal_digests_of_other_bytes);
 	tcase_add_test(c, piece_by_piece);
 	tcase_add_test(c, a_hole_of_terabytes);
