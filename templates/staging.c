@@ -113,7 +113,7 @@ void staging_free(struct catalog *c, struct staging *s)
 	if (s->dir < 0)
 		return;
 	/* what cannot be removed now is swept later: the lock goes */
-	rmtree_at(c->staging, s->name, CATALOGPRIV_DEPTH);
+	rmtree_at(c->staging, s->name);
 	close(s->dir);
 	s->dir = -1;
 }
@@ -249,7 +249,7 @@ static int sweep_one(struct catalog *c, const char *name, int fd, void *ctx)
 
 	if (r <= 0)
 		return r;
-	r = rmtree_at(c->staging, name, CATALOGPRIV_DEPTH);
+	r = rmtree_at(c->staging, name);
 	if (r == 0)
 		++*n;
 	return r;

@@ -200,10 +200,15 @@ static int run_destroy(const struct cmd *self, struct cmd_common *common,
 		       int argc, char **argv)
 {
 	_cleanup_close_ int idle = -1;
+	bool found;
 	int r;
 	WORK(w);
 
-	if (!work_operand(&w, self, common, argc, argv, true))
+	found = work_operand(&w, self, common, argc, argv, true);
+	/* or who asks again after being killed is told that there is none */
+	if (w.c)
+		container_sweep(w.c);
+	if (!found)
 		return w.status;
 	if (container_is_mounted(&w.one)) {
 		log_error("container %s is mounted: 'vefs umount %s' first",

@@ -112,6 +112,9 @@ int container_free_host(const struct container *c, struct why *why);
 int container_destroy(struct catalog *c, struct container *one,
 		      struct why *why);
 
+/* Remove what was left by those killed while they made or destroyed one. */
+void container_sweep(struct catalog *c);
+
 /*
  * Call `fn` for each, by id, unlocked; its non-zero value ends it. Where
  * vefs.conf is damaged `template` and `root` are empty.

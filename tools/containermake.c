@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,6 +14,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/log.h"
 #include "fs/base/parse.h"
 #include "fs/base/rmtree.h"
 #include "quota/hostquota.h"
@@ -24,9 +26,11 @@
 /*
  * A container is made aside and gets its name by one rename; it is destroyed
  * by a rename to a name that no container has, then removed. Names that begin
- * with a dot are such leftovers.
+ * with a dot are such; one who makes a container has the folder locked, shared,
+ * one who destroys it has its lock.
  */
-#define DEPTH 4096u
+#define NEW ".new-"
+#define GONE ".gone-"
 
 static int write_conf(const struct container *one,
 		      const struct container_plan *plan)
@@ -120,22 +124,37 @@ static int make_data(struct container *one, enum container_enforce enforce,
 	return containerpriv_data(one, why);
 }
 
-static int fill(struct catalog *c, struct container *one,
-		const struct container_plan *plan, struct why *why)
+/*
+ * What keeps the template in its place. Nobody else knows that it is needed
+ * until the container has its name and is seen by who removes or renames one.
+ */
+struct hold {
+	int still, version;
+};
+
+static void let_go(struct hold *h)
 {
-	_cleanup_close_ int still = -1, version = -1;
+	if (h->still >= 0)
+		close(h->still);
+	if (h->version >= 0)
+		close(h->version);
+}
+
+static int fill(struct catalog *c, struct container *one,
+		const struct container_plan *plan, struct hold *hold,
+		struct why *why)
+{
 	struct catalog_version v;
 	struct catalog_id id;
 	int r = catalog_parse(plan->template, &id, why);
 
 	if (r < 0)
 		return r;
-	/* Until vefs.conf names it nobody knows that it is needed. */
-	r = still = catalog_lock(c, false, why);
+	r = hold->still = catalog_lock(c, false, why);
 	if (r >= 0)
 		r = catalog_find(c, &id, &v, why);
 	if (r == 0)
-		r = version = catalog_hold(c, &v.id, why);
+		r = hold->version = catalog_hold(c, &v.id, why);
 	if (r < 0)
 		return r;
 	snprintf(one->template, sizeof(one->template), "%s:%s", v.id.name,
@@ -143,7 +162,7 @@ static int fill(struct catalog *c, struct container *one,
 	r = make_data(one, plan->enforce, why);
 	if (r < 0)
 		return r;
-	r = make_upper(one->data, version);
+	r = make_upper(one->data, hold->version);
 	if (r == 0 && mkdirat(one->data, "work", 0700) < 0)
 		r = -errno;
 	if (r == 0)
@@ -178,7 +197,7 @@ static int remove_folder(int folder, const char *name)
 		fdio_openat(folder, name, O_RDONLY | O_DIRECTORY, 0);
 	int r = fd < 0 ? 0 : hostquota_release(fd, CONTAINER_DATA);
 
-	return r < 0 ? r : rmtree_at(folder, name, DEPTH);
+	return r < 0 ? r : rmtree_at(folder, name);
 }
 
 int container_lock_ids(struct catalog *c, bool shared, struct why *why)
@@ -265,10 +284,11 @@ static int finish(int folder, const char *tmp, const char *id, bool sync,
 static int make(struct catalog *c, int folder, struct container *one,
 		const struct container_plan *plan, struct why *why)
 {
+	_cleanup_(let_go) struct hold hold = { .still = -1, .version = -1 };
 	char tmp[32];
 	int r;
 
-	snprintf(tmp, sizeof(tmp), ".new-%d", getpid());
+	snprintf(tmp, sizeof(tmp), NEW "%d", getpid());
 	remove_folder(folder, tmp);
 	if (mkdirat(folder, tmp, 0700) < 0)
 		return why_sys(why, -errno, CONTAINERPRIV_FOLDER "/%s", tmp);
@@ -276,7 +296,7 @@ static int make(struct catalog *c, int folder, struct container *one,
 	if (r >= 0)
 		r = take_names(c, one, plan, why);
 	if (r == 0)
-		r = fill(c, one, plan, why);
+		r = fill(c, one, plan, &hold, why);
 	if (r == 0)
 		r = finish(folder, tmp, one->id, !plan->passing, why);
 	if (r < 0)
@@ -316,13 +336,63 @@ int container_create(struct catalog *c, const char *store,
 	return r;
 }
 
+static bool begins(const char *name, const char *with)
+{
+	return !strncmp(name, with, strlen(with));
+}
+
+/* With the folder locked alone: nobody makes one. */
+static void unmake(int folder, const char *name)
+{
+	char to[NAME_MAX + 1];
+
+	if (begins(name, NEW) &&
+	    snprintf(to, sizeof(to), GONE "%s", name + 1) < (int)sizeof(to))
+		renameat(folder, name, folder, to);
+}
+
+/* Its lock is free: who removed it was killed. */
+static void remove_gone(int folder, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!begins(name, GONE))
+		return;
+	fd = fdio_openat(folder, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	r = remove_folder(folder, name);
+	if (r < 0)
+		log_warn(CONTAINERPRIV_FOLDER "/%s: %s", name, strerror(-r));
+}
+
+void container_sweep(struct catalog *c)
+{
+	static void (*const steps[])(int, const char *) = { unmake,
+							    remove_gone };
+	_cleanup_close_ int folder = container_lock_ids(c, false, NULL);
+	_cleanup_closedir_ DIR *d = NULL;
+	struct dirent *e;
+
+	if (folder < 0 ||
+	    fdio_opendir(fdio_reopen(folder, O_RDONLY | O_DIRECTORY), &d) < 0)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		while ((e = readdir(d)))
+			steps[i](folder, e->d_name);
+		rewinddir(d);
+		flock(folder, LOCK_UN);
+	}
+}
+
 int container_destroy(struct catalog *c, struct container *one, struct why *why)
 {
 	_cleanup_close_ int folder = container_lock_ids(c, false, why);
 	int r = folder, back = 0;
 	char tmp[32];
 
-	snprintf(tmp, sizeof(tmp), ".gone-%d", getpid());
+	snprintf(tmp, sizeof(tmp), GONE "%d", getpid());
 	if (r >= 0)
 		r = remove_folder(folder, tmp);
 	if (r == 0 && renameat(folder, one->id, folder, tmp) < 0)

@@ -335,7 +335,7 @@ t_copies_go_with_the_mount() {
 
 until_there() {
 	for _ in {1..500}; do
-		[ ! -e "$1" ] || return 0
+		! compgen -G "$1" >/dev/null || return 0
 		sleep 0.01
 	done
 	fail "there is no $1"
@@ -346,6 +346,57 @@ killed_by_us() {
 }
 
 # One whose vefs.conf is gone stands in nobody's way.
+# Who was killed while it made or destroyed one leaves nothing for good.
+t_killed_makers_leave_nothing() {
+	local live
+
+	template
+	vefs --quiet create 101 --template t
+	mkdir -p "$S/containers/.new-4000001/upper/a" \
+		"$S/containers/.gone-4000002/upper/b" \
+		"$S/containers/.gone-4000003/upper"
+	exec {live}<"$S/containers/.gone-4000003"
+	flock "$live"
+	refused "there is no container 102" destroy 102
+	assert_eq $'.gone-4000003\n101' "$(ls -A "$S/containers")"
+	exec {live}<&-
+	vefs --quiet destroy 101
+	assert_eq "" "$(ls -A "$S/containers")"
+}
+
+# However deep somebody inside has made its directories.
+t_deep_trees_go() {
+	template
+	vefs --quiet create 101 --template t
+	python3 - "$S/containers/101/upper" <<-'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		for i in range(4500):
+		    os.mkdir("d")
+		    os.chdir("d")
+	END
+	(ulimit -Sn 256 && vefs --quiet destroy 101)
+	assert_eq "" "$(ls -A "$S/containers")"
+}
+
+# Between its vefs.conf and its name nobody sees a container.
+t_no_template_goes_beside_create() {
+	local pid
+
+	command -v strace >/dev/null || skip "no strace"
+	template
+	strace -qq -o "$D/trace" -e trace=renameat2 \
+		-e inject=renameat2:delay_enter=1500000 \
+		"$VEFS_BIN/vefs" --root "$S" create 101 --template t &
+	pid=$!
+	until_there "$S/containers/.new-*/vefs.conf"
+	refused "in use by 101" template remove t:1
+	wait "$pid"
+	vefs --quiet template show t:1
+	vefs --quiet mount 101
+	vefs --quiet umount 101
+}
+
 t_damaged_conf() {
 	local conf=$D/store/containers/102/vefs.conf
 

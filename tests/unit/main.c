@@ -149,8 +149,6 @@ static struct row *own_row;
 static char top[UNIT_PATH_MAX - 16]; /* holds every unit_tmpdir() */
 static const char *lack;	     /* what cannot be done there, or NULL */
 
-#define DEPTH_MAX 4096u
-
 void unit_skip_test(const char *test, const char *reason)
 {
 	atomic_fetch_add(&shared->skipped, 1);
@@ -252,8 +250,8 @@ static const char *find_lack(int dir)
 		return "no directories";
 	if (renameat2(dir, "a", dir, "b", RENAME_WHITEOUT))
 		what = "no RENAME_WHITEOUT";
-	rmtree_at(dir, "a", 1);
-	rmtree_at(dir, "b", 1);
+	rmtree_at(dir, "a");
+	rmtree_at(dir, "b");
 	return what;
 }
 
@@ -309,7 +307,7 @@ static int remove_top(void)
 	name[-1] = '\0';
 	place = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	name[-1] = '/';
-	return place < 0 ? -errno : rmtree_at(place, name, DEPTH_MAX);
+	return place < 0 ? -errno : rmtree_at(place, name);
 }
 
 const char *unit_lack(void)
