@@ -103,31 +103,19 @@ int catalogchange_remove(struct catalog *c, const struct catalog_id *id,
 			 const struct catalogchange_users *users,
 			 struct why *why)
 {
-	struct staging s;
-	_cleanup_close_ int lock = -1, name = -1;
-	int r = staging_new(c, &s, why);
+	_cleanup_close_ int lock = lock_unused(c, id, users, why), name = -1;
+	struct staging s = STAGING_NONE;
+	int r;
 
-	if (r < 0)
-		return r;
-	lock = lock_unused(c, id, users, why);
-	r = lock < 0 ? lock : 0;
-	if (r == 0) {
-		name = catalogpriv_name(c, id->name);
-		if (name < 0)
-			r = name;
-		else if (renameat(name, id->version, s.dir, "gone") < 0 ||
-			 fsync(name) < 0)
-			r = -errno;
-		if (r < 0)
-			why_sys(why, r, "removing %s:%s", id->name,
-				id->version);
-	}
+	if (lock < 0)
+		return lock;
+	name = catalogpriv_name(c, id->name);
+	r = name < 0 ? name : staging_bury(c, name, id->version, &s);
 	if (r == 0)
 		unlinkat(c->templates, id->name, AT_REMOVEDIR);
-	if (lock >= 0) {
-		close(lock);
-		lock = -1;
-	}
+	else
+		why_sys(why, r, "removing %s:%s", id->name, id->version);
+	close(TAKE_FD(lock));
 	staging_free(c, &s);
 	return r;
 }

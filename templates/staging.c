@@ -27,7 +27,11 @@
  * which first raises the epoch and then looks at the directories, either sees
  * the directory or is seen by its owner. While one does not yet say its epoch
  * gc frees nothing.
+ *
+ * A version that is removed becomes one by a rename: on a full disk there is
+ * room for no other.
  */
+#define GONE "gone-"
 
 static int read_epoch(int dir, uint64_t *epoch)
 {
@@ -39,12 +43,29 @@ static int read_epoch(int dir, uint64_t *epoch)
 	return parse_u64(text, INT32_MAX, epoch) < 0 ? -EUCLEAN : 0;
 }
 
+/* Where there is no room for another file: it grows by a digit at most. */
+static int overwrite_epoch(int dir, const char *text)
+{
+	_cleanup_close_ int fd = fdio_openat(dir, "epoch", O_WRONLY, 0);
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	n = fdio_pwrite_full(fd, text, strlen(text), 0);
+	if (n < 0)
+		return (int)n;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* gc is what makes room: it needs none. */
 static int write_epoch(int dir, uint64_t epoch)
 {
 	char text[32];
+	int r;
 
 	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)epoch);
-	return smallfile_write(dir, "epoch", text);
+	r = smallfile_write(dir, "epoch", text);
+	return r == -ENOSPC || r == -EDQUOT ? overwrite_epoch(dir, text) : r;
 }
 
 /* Without a sync: it need not outlive us. */
@@ -61,17 +82,25 @@ static int tell_epoch(int dir, uint64_t epoch)
 	return fdio_pwrite_full(fd, text, (size_t)n, 0) == n ? 0 : -ENOSPC;
 }
 
+static int pick_name(struct staging *s, const char *what)
+{
+	unsigned number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return -EIO;
+	snprintf(s->name, sizeof(s->name), "%s%d-%08x", what, getpid(), number);
+	return 0;
+}
+
 static int make_dir(struct catalog *c, struct staging *s)
 {
 	_cleanup_close_ int fd = -1;
-	uint64_t number;
 
 	for (int tries = 0; tries < 100; tries++) {
-		if (getrandom(&number, sizeof(number), 0) !=
-		    (ssize_t)sizeof(number))
-			return -EIO;
-		snprintf(s->name, sizeof(s->name), "%d-%08x", getpid(),
-			 (unsigned)number);
+		int r = pick_name(s, "");
+
+		if (r < 0)
+			return r;
 		if (mkdirat(c->staging, s->name, 0700) == 0)
 			break;
 		if (errno != EEXIST)
@@ -106,6 +135,27 @@ int staging_new(struct catalog *c, struct staging *s, struct why *why)
 		return why_sys(why, r, "a directory in %s/staging", c->root);
 	}
 	return 0;
+}
+
+int staging_bury(struct catalog *c, int dir, const char *name,
+		 struct staging *s)
+{
+	_cleanup_close_ int fd =
+		fdio_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	int r;
+
+	*s = STAGING_NONE;
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	r = pick_name(s, GONE);
+	if (r < 0)
+		return r;
+	if (renameat2(dir, name, c->staging, s->name, RENAME_NOREPLACE) < 0)
+		return -errno;
+	s->dir = TAKE_FD(fd);
+	return fsync(dir) < 0 ? -errno : 0;
 }
 
 void staging_free(struct catalog *c, struct staging *s)
@@ -266,11 +316,14 @@ int staging_sweep(struct catalog *c, struct why *why)
 	return r < 0 ? why_sys(why, r, "sweeping %s/staging", c->root) : n;
 }
 
-static int lower(_unused_ struct catalog *c, _unused_ const char *name, int fd,
+static int lower(_unused_ struct catalog *c, const char *name, int fd,
 		 void *ctx)
 {
 	uint64_t *floor = ctx, epoch;
 
+	/* what was a version puts nothing in */
+	if (!strncmp(name, GONE, strlen(GONE)))
+		return 0;
 	/* one that has not said yet may have read any */
 	if (read_epoch(fd, &epoch) < 0)
 		epoch = 0;

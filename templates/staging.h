@@ -18,6 +18,15 @@ struct staging {
 #define STAGING_NONE ((struct staging){ .dir = -1 })
 
 int staging_new(struct catalog *c, struct staging *s, struct why *why);
+
+/*
+ * With the store's lock, exclusive: what is `name` in `dir` becomes one, and
+ * that is on the disk. -EWOULDBLOCK: somebody holds it. *s is to be freed also
+ * after an error.
+ */
+int staging_bury(struct catalog *c, int dir, const char *name,
+		 struct staging *s);
+
 /* Remove it with all that is in it. Fine on one that is not there. */
 void staging_free(struct catalog *c, struct staging *s);
 

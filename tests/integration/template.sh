@@ -361,6 +361,29 @@ t_gc_frees_what_nothing_holds() {
 	vefs template verify
 }
 
+# What makes room needs none.
+t_gc_of_a_full_store() {
+	local n
+
+	mkdir "$D/small" "$D/src"
+	mount -t tmpfs -o size=8m,mode=700 none "$D/small"
+	S=$D/small
+	head -c 1000000 /dev/urandom >"$D/src/f"
+	vefs template import a:1 "$D/src"
+	vefs template import b:1 "$D/src"
+	! cat /dev/zero >"$D/small/others" || fail "it worked"
+	for n in {1..9}; do
+		vefs template gc --dry-run
+	done
+	vefs template remove a:1
+	vefs template verify b:1
+	vefs template remove b:1
+	vefs template gc
+	[ "$(objects)" = 0 ]
+	assert_eq 11 "$(cat "$D/small/epoch")"
+	assert_empty < <(ls "$D/small/staging")
+}
+
 # ---- several at once, and the end of some ------------------------------------
 
 t_concurrent_imports() {
