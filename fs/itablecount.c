@@ -69,7 +69,8 @@ void itablecount_set(struct itable *t, uint64_t nodeid, uint64_t count)
 
 	pthread_mutex_lock(&t->mutex);
 	rec = find_nodeid(t, nodeid);
-	if (rec) {
+	/* One that came after it was counted, and answered, already. */
+	if (rec && count > rec->nlookup) {
 		t->n_lookups += count - rec->nlookup;
 		rec->nlookup = count;
 	}

@@ -25,20 +25,24 @@
  * it had open stays open under its number when it is killed. The copy is of
  * the keeper as it was before the first worker, so every worker starts alike.
  *
- * `vain` counts deaths since something was last answered.
+ * `vain` counts deaths since something was last answered, or since a worker
+ * lived for long. What a worker lacks, memory or threads, may be there again
+ * soon: that is waited for, as for a process.
  */
 #define PAUSE_AFTER 3 /* deaths in vain that cost no pause */
 #define PAUSE_MAX_MS 1000
 #define PATIENCE_MS 200 /* with who asks: nobody else is served */
 #define SPAWN_TRIES 600 /* a minute */
+#define SPAWN_PAUSE (100 * CLOCK_MS)
+#define LONG_LIFE (60 * CLOCK_S)
 
 struct keeper {
 	const struct keeper_config *cfg;
 	pid_t worker;
 	int signals;
 	bool live, detached;
-	uint64_t answered;
-	unsigned vain;
+	uint64_t answered, born;
+	unsigned vain, lacked;
 };
 
 static const int taken[] = {
@@ -111,6 +115,7 @@ static int spawn(struct keeper *k)
 	if (pid == 0)
 		return KEEP_IS_WORKER;
 	k->worker = pid;
+	k->born = clock_now();
 	return KEEP_ON;
 }
 
@@ -146,11 +151,46 @@ static void pause_before(unsigned vain)
 	nanosleep(&t, NULL);
 }
 
+static void pause_for_more(void)
+{
+	const struct timespec pause = { .tv_nsec = (long)SPAWN_PAUSE };
+
+	nanosleep(&pause, NULL);
+}
+
+/* It ended by itself, and what it had too little of may be there later. */
+static bool lacked(struct keeper *k, int sig)
+{
+	struct state *s = k->cfg->worker.state;
+
+	if (!atomic_exchange(&s->lacks, 0) || sig || !k->live)
+		return false;
+	if (atomic_load(&s->ready) == s->generation)
+		k->lacked = 0;
+	if (k->lacked++ >= SPAWN_TRIES)
+		return false;
+	if (k->lacked == 1)
+		log_warn("a worker of %s lacks memory, threads or "
+			 "descriptors: trying again",
+			 k->cfg->target);
+	pause_for_more();
+	return true;
+}
+
+static bool was_of_use(struct keeper *k)
+{
+	const struct state *s = k->cfg->worker.state;
+	uint64_t answered = slot_answered(k->cfg->worker.slots);
+	bool idle = answered == k->answered;
+
+	k->answered = answered;
+	return !idle || (atomic_load(&s->ready) == s->generation &&
+			 clock_now() - k->born >= LONG_LIFE);
+}
+
 /* 0: another worker may try. -errno: the mount is given up. */
 static int judge(struct keeper *k, const char *how)
 {
-	uint64_t answered = slot_answered(k->cfg->worker.slots);
-
 	if (!k->live)
 		return -EIO; /* it said why */
 	if (!k->cfg->can_resend) {
@@ -160,8 +200,7 @@ static int judge(struct keeper *k, const char *how)
 			k->cfg->target, how);
 		return -ENOTSUP;
 	}
-	k->vain = answered == k->answered ? k->vain + 1 : 0;
-	k->answered = answered;
+	k->vain = was_of_use(k) ? 0 : k->vain + 1;
 	if (k->vain > k->cfg->crash_limit) {
 		log_error("the worker of %s %s, %u times without an answer: "
 			  "giving up, unmounting",
@@ -175,14 +214,13 @@ static int judge(struct keeper *k, const char *how)
 /* Where there are too many processes there may soon be fewer. */
 static int spawn_patiently(struct keeper *k)
 {
-	const struct timespec pause = { .tv_nsec = 100 * (long)CLOCK_MS };
 	int r = spawn(k);
 
 	for (int tries = 0; r == -EAGAIN && tries < SPAWN_TRIES; tries++) {
 		if (tries == 0)
 			log_warn("no process for a worker of %s: trying again",
 				 k->cfg->target);
-		nanosleep(&pause, NULL);
+		pause_for_more();
 		r = spawn(k);
 	}
 	if (r < 0)
@@ -209,6 +247,10 @@ static int replace(struct keeper *k, int status)
 	else
 		snprintf(how, sizeof(how), "ended with status %d",
 			 WEXITSTATUS(status));
+	if (lacked(k, sig)) {
+		s->restarts++;
+		return spawn_patiently(k);
+	}
 	r = judge(k, how);
 	if (r < 0)
 		return r; /* who mounted unmounts, once */

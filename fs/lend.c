@@ -76,6 +76,11 @@ void lend_begin(struct lend *l, int tid)
 		atomic_store(&l->tid, 0);
 		return;
 	}
+	/* A rescuer was here before we were: nobody would come again. */
+	if (atomic_load(&l->tid) != tid) {
+		put_into(0, SCHED_OTHER);
+		return;
+	}
 	mine.l = l;
 	mine.tid = tid;
 }

@@ -71,8 +71,11 @@ static void tell(void *ctx, const struct ledger_event *e)
 
 static int save(struct quotactl *q, bool clean)
 {
-	int r = quotadb_save(q->db, gate_ledger(q->o->gate), clean);
+	int r = q->db ? 0 : quotafile_open(q->o, q->state->quota_dir, &q->db);
 
+	if (r < 0)
+		return r;
+	r = quotadb_save(q->db, gate_ledger(q->o->gate), clean);
 	if (r < 0)
 		log_error("quota: writing %s: %s", q->o->opts->quota,
 			  strerror(-r));
@@ -290,7 +293,10 @@ int quotactl_start(struct quotactl **out, struct overlay *o, struct state *s)
 	q->o = o;
 	q->state = s;
 	q->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = q->bell < 0 ? -errno : quotafile_open(o, s->quota_dir, &q->db);
+	r = q->bell < 0 ? -errno : 0;
+	/* What is served does not depend on it: the next save tries again. */
+	if (r == 0 && quotafile_open(o, s->quota_dir, &q->db) < 0)
+		q->db = NULL;
 	if (r < 0) {
 		quotactl_free(q);
 		return r;

@@ -193,17 +193,6 @@ static int open_db(const struct options *opts, int dir, struct quotadb **out,
 	return quotadb_open(out, dir, name_of(opts), id_of(opts), why, len);
 }
 
-int quotafile_open(const struct overlay *o, int dir, struct quotadb **out)
-{
-	char why[256] = "";
-	int r = open_db(o->opts, dir, out, why, sizeof(why));
-
-	if (r < 0)
-		log_error("quota: %s: %s", o->opts->quota,
-			  why[0] ? why : strerror(-r));
-	return r;
-}
-
 /* What is there may be something that nobody meant. */
 static int check_file(const struct options *opts, int dir, char *err,
 		      size_t errlen)
@@ -229,8 +218,10 @@ static const char *reason(int r, const char *why)
 		       : strerror(-r);
 }
 
+/* `then`: what becomes of what a damaged one said. */
 static int open_or_set_aside(const struct options *opts, int dir,
-			     struct quotadb **db, char *err, size_t errlen)
+			     const char *then, struct quotadb **db, char *err,
+			     size_t errlen)
 {
 	char why[256] = "", aside[NAME_MAX + 1];
 	int r = check_file(opts, dir, err, errlen);
@@ -242,9 +233,8 @@ static int open_or_set_aside(const struct options *opts, int dir,
 		r = quotadb_set_aside(dir, name_of(opts), aside, sizeof(aside));
 		if (r == 0) {
 			log_error("quota: %s is damaged (%s): it is called %s "
-				  "now; its limits are lost, usage is counted "
-				  "anew",
-				  opts->quota, why, aside);
+				  "now; %s",
+				  opts->quota, why, aside, then);
 			r = open_db(opts, dir, db, why, sizeof(why));
 		}
 	}
@@ -279,6 +269,18 @@ static int load(struct overlay *o, struct quotadb *db, struct ledger *l)
 	return r;
 }
 
+int quotafile_open(const struct overlay *o, int dir, struct quotadb **out)
+{
+	char err[512];
+	int r = open_or_set_aside(o->opts, dir,
+				  "nothing is lost: a new one is written", out,
+				  err, sizeof(err));
+
+	if (r < 0)
+		log_error("%s", err);
+	return r;
+}
+
 /* Two that write one file would each undo what the other did. */
 static int lock_file(const struct options *opts, int dir, char *err,
 		     size_t errlen)
@@ -307,7 +309,9 @@ int quotafile_start(struct overlay *o, char *err, size_t errlen)
 			 strerror(-folder));
 		return folder;
 	}
-	r = open_or_set_aside(o->opts, folder, &db, err, errlen);
+	r = open_or_set_aside(o->opts, folder,
+			      "its limits are lost, usage is counted anew", &db,
+			      err, errlen);
 	if (r == 0)
 		r = lock = lock_file(o->opts, folder, err, errlen);
 	if (r < 0) {

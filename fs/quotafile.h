@@ -25,7 +25,11 @@ int quotafile_start(struct overlay *o, char *err, size_t errlen);
 /* Look again at all that was changed: nothing changes meanwhile. */
 void quotafile_look(struct overlay *o);
 
-/* Open the file of a mount that is live. */
+/*
+ * Open the file of a mount that is live. What its ledger says is in memory: a
+ * damaged file is set aside, and the next save writes all of it to a new one.
+ * Logged -errno.
+ */
 int quotafile_open(const struct overlay *o, int dir, struct quotadb **out);
 
 /*

@@ -17,7 +17,7 @@
 #include "fs/itable.h"
 #include "fs/workdir.h"
 
-#define STATE_LAYOUT 3
+#define STATE_LAYOUT 4
 #define STATE_MAGIC 0x76654653u
 #define STATE_INIT_MAX 512u
 #define STATE_LOWERS 256u
@@ -63,6 +63,7 @@ struct state {
 	int32_t died_of;	       /* signal of the last one, 0: none yet */
 	uint64_t died_at;	       /* ns; when that was noticed */
 	uint64_t stall_sum, stall_max; /* ns until the next served; workers' */
+	_Atomic uint32_t lacks; /* a worker ended for want of something */
 };
 
 /* One number for the layouts of everything that outlives a process. */

@@ -249,6 +249,8 @@ int worker_run(const struct worker_config *cfg)
 	}
 	if (r < 0 && r != -ENODEV)
 		log_error("serving: %s", strerror(-r));
+	if (r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		atomic_store(&cfg->state->lacks, 1);
 	recover_backlog_free(w.backlog);
 	fuse_server_free(w.server);
 	return r == -ENODEV ? 0 : r;

@@ -10,7 +10,6 @@ struct catalog {
 	char root[256]; /* for messages */
 };
 
-
 /* The flock'd file `name` of the store; a descriptor. */
 int catalogpriv_flock(struct catalog *c, const char *name, int how,
 		      struct why *why);
