@@ -28,8 +28,18 @@ int ctwork_begin(struct ctwork *w, const struct cmd_common *common,
 		 const char *id, bool lock);
 void ctwork_end(struct ctwork *w);
 
-/* It runs: its groups, its first process, what it is. An exit code, told. */
+/*
+ * It runs: its groups, its first process, and what it was started with, as far
+ * as attach.h needs it. vefs.conf is not looked at. An exit code, told.
+ */
 int ctwork_running(struct ctwork *w);
+
+/*
+ * Into a spec what this run was started with: ids, capabilities, whose network
+ * it has, features; the last only if they are noted. `run` has an init; that it
+ * is that process is for the caller to see afterwards.
+ */
+void ctwork_as_started(const struct runstate *run, struct spec *s);
 
 /* For struct attach_plan: who answers system calls of what is run in it; -1. The
  * caller's to close. */
