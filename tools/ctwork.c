@@ -12,12 +12,21 @@
 #include "fs/base/log.h"
 #include "tools/ct/jail.h"
 #include "tools/ct/wire.h"
+#include "tools/ctwords.h"
 #include "tools/monitor.h"
 
 int ctwork_fail(const struct ctwork *w, int err)
 {
 	cmd_fail(err, &w->why);
 	return err == -EBUSY ? CMD_LOCKED : CMD_FAILED;
+}
+
+/* Of one that runs: that is no reason to let it run for ever. */
+static int tell_damage(struct ctwork *w)
+{
+	log_warn("%s", w->why.text);
+	w->why.text[0] = '\0';
+	return 0;
 }
 
 int ctwork_begin(struct ctwork *w, const struct cmd_common *common,
@@ -35,6 +44,9 @@ int ctwork_begin(struct ctwork *w, const struct cmd_common *common,
 	r = container_open(w->catalog, id, lock, &w->one, &w->why);
 	if (r == 0)
 		r = runstate_read(&w->one, &w->state, &w->why);
+	else if (r == -EUCLEAN &&
+		 runstate_read(&w->one, &w->state, NULL) == 0 && w->state.init)
+		r = tell_damage(w);
 	return r < 0 ? ctwork_fail(w, r) : CMD_OK;
 }
 
@@ -105,6 +117,14 @@ int ctwork_running(struct ctwork *w)
 	memcpy(w->spec.id, w->one.id, sizeof(w->one.id));
 	ctwork_as_started(&w->state, &w->spec);
 	return CMD_OK;
+}
+
+void ctwork_words(const struct container *one, struct spec *out)
+{
+	struct why why = { "" };
+
+	if (ctwords_read(one, out, &why) < 0)
+		log_warn("%s", why.text);
 }
 
 static int ask_sender(const struct container *one, unsigned *answered)
