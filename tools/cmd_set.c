@@ -18,6 +18,7 @@
 #include "tools/ctname.h"
 #include "tools/ctpasswd.h"
 #include "tools/ctquota.h"
+#include "tools/ctwork.h"
 #include "tools/mass.h"
 #include "tools/quotaconf.h"
 #include "tools/work.h"
@@ -125,6 +126,9 @@ static int understand(struct setting *s)
 
 	ctwords_parse(s->live[0], s->global, id, &s->spec[0], &old);
 	r = ctwords_parse(s->live[1], s->global, id, &s->spec[1], why);
+	/* whose network it has may have been written anew, for its next start */
+	for (int i = 0; s->run.init && i < 2; i++)
+		ctwork_as_started(&s->run, &s->spec[i]);
 	if (r == 0)
 		r = ctwords_parse(s->own[1], s->global, id, &saved, why);
 	else

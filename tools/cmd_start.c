@@ -79,6 +79,8 @@ static int begin_start(struct ctwork *w, struct cmd_common *common,
 		r = wait_for_end(w);
 	if (r < 0)
 		return ctwork_fail(w, r);
+	if (!w->state.init && !w->one.template[0])
+		return ctwork_fail(w, -EUCLEAN);
 	if (!w->state.init)
 		return CMD_OK;
 	log_error("container %s is running already", id);
@@ -203,13 +205,16 @@ static int run_start(const struct cmd *self, struct cmd_common *common,
 /* ---- stop, restart ---------------------------------------------------------- */
 
 /* Seconds it is given. An exit code, told. */
-static int take_timeout(struct ctwork *w, const char *word, uint32_t *seconds)
+static int take_timeout(const struct ctwork *w, const char *word,
+			uint32_t *seconds)
 {
+	struct spec words;
+
 	if (word)
 		return take_seconds(word, seconds);
-	if (ctwords_read(&w->one, &w->spec, &w->why) < 0)
-		return ctwork_fail(w, -EINVAL);
-	*seconds = w->spec.stop_timeout;
+	ctwork_words(&w->one, &words);
+	*seconds = words.stop_timeout;
+	spec_free(&words);
 	return CMD_OK;
 }
 

@@ -9,14 +9,13 @@
 #include "fs/base/log.h"
 #include "tools/ct/net.h"
 #include "tools/ctmount.h"
-#include "tools/ctwords.h"
 
 #define GONE_MS 10000
 
 void ctorphan_clear(struct ctwork *w, const char *store)
 {
 	struct why why = { "" };
-	struct spec spec = { .base = 0 };
+	struct spec spec;
 	struct runstate names = { .init = 0 };
 	struct cgroup *group = NULL;
 
@@ -26,8 +25,12 @@ void ctorphan_clear(struct ctwork *w, const char *store)
 	cgroup_kill(group, CGROUP_PAYLOAD, GONE_MS, &why);
 	why.text[0] = '\0';
 	/* Groups go last: they tell that there is something. */
-	if (ctwords_read(&w->one, &spec, &why) == 0)
-		net_down(&spec.net, names.net, &why);
+	ctwork_words(&w->one, &spec);
+	/* Whatever it is to be next time; what is not its own stays. */
+	spec.net.mode = SPEC_NET_PRIVATE;
+	if (net_down(&spec.net, names.net, &why) < 0)
+		log_warn("container %s: %s", w->one.id, why.text);
+	why.text[0] = '\0';
 	if (cgroup_remove(group, &why) < 0)
 		log_warn("container %s: %s", w->one.id, why.text);
 	spec_free(&spec);

@@ -296,6 +296,16 @@ static int take_base(const struct lines *l, struct spec *s, struct why *why)
 	return 0;
 }
 
+/* Where nothing is said. */
+static void say_nothing(const char *id, struct spec *out)
+{
+	*out = (struct spec){ .stop_timeout = 120,
+			      .sysinfo = true,
+			      .quotactl = true,
+			      .affinity = true };
+	snprintf(out->id, sizeof(out->id), "%s", id);
+}
+
 static int parse(const struct lines *l, struct spec *out, struct why *why)
 {
 	char value[CTWORDS_VALUE] = "";
@@ -303,11 +313,7 @@ static int parse(const struct lines *l, struct spec *out, struct why *why)
 	int first = 0, r;
 	bool own = false;
 
-	*out = (struct spec){ .stop_timeout = 120,
-			      .sysinfo = true,
-			      .quotactl = true,
-			      .affinity = true };
-	snprintf(out->id, sizeof(out->id), "%s", l->id);
+	say_nothing(l->id, out);
 	for (const struct ctword *w = ctwords_table; w->key; w++) {
 		struct why said = { "" };
 
@@ -358,26 +364,25 @@ static void free_lines(struct lines *l)
 	conf_free((struct conf *)(uintptr_t)l->global);
 }
 
-/* What `fn` makes of them. */
-static int read_by(const struct container *one, struct spec *out,
-		   struct why *why,
-		   int (*fn)(const struct lines *, struct spec *, struct why *))
+int ctwords_read(const struct container *one, struct spec *out, struct why *why)
+{
+	_cleanup_(free_lines) struct lines l;
+	struct why second = { "" };
+	int r = read_lines(one, &l, why), err = 0;
+
+	say_nothing(one->id, out);
+	if (l.own)
+		err = parse(&l, out, r < 0 ? &second : why);
+	return r < 0 ? r : err;
+}
+
+int ctwords_ids(const struct container *one, struct spec *out, struct why *why)
 {
 	_cleanup_(free_lines) struct lines l;
 	int r = read_lines(one, &l, why);
 
 	*out = (struct spec){ .base = 0 };
-	return r < 0 ? r : fn(&l, out, why);
-}
-
-int ctwords_read(const struct container *one, struct spec *out, struct why *why)
-{
-	return read_by(one, out, why, parse);
-}
-
-int ctwords_ids(const struct container *one, struct spec *out, struct why *why)
-{
-	return read_by(one, out, why, take_base);
+	return r < 0 ? r : take_base(&l, out, why);
 }
 
 bool ctwords_wants_userns(const struct conf *own, const struct conf *global)

@@ -25,8 +25,8 @@
 
 /*
  * What vefs.conf says, over what the global configuration says; lines of others
- * are none of ours. What cannot be understood is left out, the rest is there.
- * spec_free() it, in every case.
+ * are none of ours. What cannot be understood is left out, a file that cannot be
+ * read says nothing; the rest is there. spec_free() it, in every case.
  */
 int ctwords_read(const struct container *one, struct spec *out,
 		 struct why *why);

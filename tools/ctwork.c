@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tools/ctwork.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
 #include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
 #include "fs/base/log.h"
+#include "tools/ct/jail.h"
 #include "tools/ct/wire.h"
 #include "tools/ctwords.h"
 #include "tools/monitor.h"
@@ -11,6 +19,14 @@ int ctwork_fail(const struct ctwork *w, int err)
 {
 	cmd_fail(err, &w->why);
 	return err == -EBUSY ? CMD_LOCKED : CMD_FAILED;
+}
+
+/* Of one that runs: that is no reason to let it run for ever. */
+static int tell_damage(struct ctwork *w)
+{
+	log_warn("%s", w->why.text);
+	w->why.text[0] = '\0';
+	return 0;
 }
 
 int ctwork_begin(struct ctwork *w, const struct cmd_common *common,
@@ -28,6 +44,9 @@ int ctwork_begin(struct ctwork *w, const struct cmd_common *common,
 	r = container_open(w->catalog, id, lock, &w->one, &w->why);
 	if (r == 0)
 		r = runstate_read(&w->one, &w->state, &w->why);
+	else if (r == -EUCLEAN &&
+		 runstate_read(&w->one, &w->state, NULL) == 0 && w->state.init)
+		r = tell_damage(w);
 	return r < 0 ? ctwork_fail(w, r) : CMD_OK;
 }
 
@@ -40,6 +59,47 @@ void ctwork_end(struct ctwork *w)
 	catalog_free(w->catalog);
 }
 
+/* Bits of CAP_* beyond which it cannot get; none where that cannot be told. */
+static uint64_t bounds_of(pid_t pid)
+{
+	static const char row[] = "\nCapBnd:\t";
+	_cleanup_close_ int fd = -1;
+	char path[64], text[4096];
+	const char *at;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : fdio_pread_full(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, row);
+	return at ? strtoull(at + sizeof(row) - 1, NULL, 16) : 0;
+}
+
+static bool has_own_net(pid_t pid)
+{
+	struct stat its, ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	return stat(path, &its) == 0 && stat("/proc/self/ns/net", &ours) == 0 &&
+	       (its.st_ino != ours.st_ino || its.st_dev != ours.st_dev);
+}
+
+void ctwork_as_started(const struct runstate *run, struct spec *s)
+{
+	uint64_t may;
+
+	runstate_recall(run, s);
+	if (run->with.noted)
+		return;
+	/* By an older version: no more than its first process may now. */
+	may = bounds_of(run->init);
+	s->net.mode = has_own_net(run->init) ? SPEC_NET_PRIVATE : SPEC_NET_HOST;
+	s->caps_drop = ~may;
+	s->caps_add = may & ~jail_usual_caps(s);
+}
+
 int ctwork_running(struct ctwork *w)
 {
 	int r = w->pidfd = runstate_pidfd(&w->one, &w->state);
@@ -50,14 +110,21 @@ int ctwork_running(struct ctwork *w)
 		return CMD_CT_NOT_RUNNING;
 	}
 	if (r >= 0)
-		r = ctwords_read(&w->one, &w->spec, &w->why);
-	if (r == 0) {
-		/* As it was started, whatever is to be next time. */
-		w->spec.base = w->state.base;
-		w->spec.count = w->state.count;
 		r = cgroup_open(&w->group, w->state.group, false, 0, &w->why);
-	}
-	return r < 0 ? ctwork_fail(w, r) : CMD_OK;
+	if (r < 0)
+		return ctwork_fail(w, r);
+	/* Nothing of its vefs.conf: that is for its next start. */
+	memcpy(w->spec.id, w->one.id, sizeof(w->one.id));
+	ctwork_as_started(&w->state, &w->spec);
+	return CMD_OK;
+}
+
+void ctwork_words(const struct container *one, struct spec *out)
+{
+	struct why why = { "" };
+
+	if (ctwords_read(one, out, &why) < 0)
+		log_warn("%s", why.text);
 }
 
 static int ask_sender(const struct container *one, unsigned *answered)

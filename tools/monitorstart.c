@@ -128,8 +128,7 @@ static int note_start(struct monitor *m, struct why *why)
 	int r;
 
 	m->state.init = m->init.pid;
-	m->state.base = m->spec.base;
-	m->state.count = m->spec.count;
+	runstate_note(&m->state, &m->spec);
 	m->state.started = (uint64_t)time(NULL);
 	m->state.ended[0] = '\0';
 	r = runstate_write(&m->one, &m->state);

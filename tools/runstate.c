@@ -18,10 +18,32 @@
 #define BOOT "/proc/sys/kernel/random/boot_id"
 
 /* What the file has, as numbers. */
-enum { INIT, BORN, MONITOR, MONITOR_BORN, STARTED, BASE, COUNT, NUMBERS };
+enum {
+	INIT,
+	BORN,
+	MONITOR,
+	MONITOR_BORN,
+	STARTED,
+	BASE,
+	COUNT,
+	/* of struct runstate_start */
+	NET_MODE,
+	CAPS_ADD,
+	CAPS_DROP,
+	FEATURES,
+	NUMBERS
+};
 static const char *const keys[NUMBERS] = {
-	"INIT",	   "INIT_BORN", "MONITOR", "MONITOR_BORN",
-	"STARTED", "BASE",	"COUNT",
+	"INIT",	 "INIT_BORN", "MONITOR",  "MONITOR_BORN", "STARTED",  "BASE",
+	"COUNT", "NET_MODE",  "CAPS_ADD", "CAPS_DROP",	  "FEATURES",
+};
+
+/* The bits of FEATURES; they are in files of containers that run. */
+static const size_t features[] = {
+	offsetof(struct spec, fuse),	 offsetof(struct spec, tun),
+	offsetof(struct spec, nesting),	 offsetof(struct spec, ppp),
+	offsetof(struct spec, sysinfo),	 offsetof(struct spec, quotactl),
+	offsetof(struct spec, affinity), offsetof(struct spec, writable_sys),
 };
 
 static void read_boot(char boot[64])
@@ -59,20 +81,40 @@ static uint64_t born(pid_t pid)
 	return state == 'Z' || state == 'X' ? 0 : ticks;
 }
 
-static uint64_t number(const struct conf *c, const char *key)
+static bool take(const struct conf *c, int key, uint64_t max, uint64_t *n)
 {
 	char text[32];
+
+	return conf_get(c, keys[key], text, sizeof(text)) == 0 &&
+	       parse_u64(text, max, n) == 0;
+}
+
+static uint64_t number(const struct conf *c, int key)
+{
 	uint64_t n = 0;
 
-	if (conf_get(c, key, text, sizeof(text)) == 0)
-		parse_u64(text, UINT64_MAX, &n);
+	take(c, key, UINT64_MAX, &n);
 	return n;
+}
+
+/* All of it, or nothing. */
+static struct runstate_start read_start(const struct conf *c)
+{
+	struct runstate_start s = { .noted = false };
+	uint64_t mode = 0;
+
+	s.noted = take(c, NET_MODE, SPEC_NET_HOST, &mode) &&
+		  take(c, CAPS_ADD, UINT64_MAX, &s.caps_add) &&
+		  take(c, CAPS_DROP, UINT64_MAX, &s.caps_drop) &&
+		  take(c, FEATURES, UINT64_MAX, &s.features);
+	s.mode = (enum spec_net_mode)mode;
+	return s;
 }
 
 /* One that had ended when it was noted has no time of birth. */
 static pid_t alive(const struct conf *c, int who, int since)
 {
-	uint64_t pid = number(c, keys[who]), then = number(c, keys[since]);
+	uint64_t pid = number(c, who), then = number(c, since);
 
 	return pid > 0 && pid < INT32_MAX && then && born((pid_t)pid) == then
 		       ? (pid_t)pid
@@ -103,11 +145,12 @@ int runstate_read(const struct container *one, struct runstate *out,
 	if (strcmp(boot, then) == 0) {
 		s.init = alive(c, INIT, BORN);
 		s.monitor = alive(c, MONITOR, MONITOR_BORN);
-		s.lost = !s.init && number(c, keys[INIT]) != 0;
+		s.lost = !s.init && number(c, INIT) != 0;
 	}
-	s.started = number(c, keys[STARTED]);
-	s.base = (uint32_t)number(c, keys[BASE]);
-	s.count = (uint32_t)number(c, keys[COUNT]);
+	s.started = number(c, STARTED);
+	s.base = (uint32_t)number(c, BASE);
+	s.count = (uint32_t)number(c, COUNT);
+	s.with = read_start(c);
 	conf_get(c, "GROUP", s.group, sizeof(s.group));
 	conf_get(c, "NET", s.net, sizeof(s.net));
 	conf_get(c, "ENDED", s.ended, sizeof(s.ended));
@@ -127,7 +170,12 @@ int runstate_write(const struct container *one, const struct runstate *s)
 		[STARTED] = s->started,
 		[BASE] = s->base,
 		[COUNT] = s->count,
+		[NET_MODE] = (uint64_t)s->with.mode,
+		[CAPS_ADD] = s->with.caps_add,
+		[CAPS_DROP] = s->with.caps_drop,
+		[FEATURES] = s->with.features,
 	};
+	const int n = s->with.noted ? NUMBERS : NET_MODE;
 	const char *const words[][2] = { { "GROUP", s->group },
 					 { "NET", s->net },
 					 { "ENDED", s->ended } };
@@ -137,7 +185,7 @@ int runstate_write(const struct container *one, const struct runstate *s)
 	read_boot(text);
 	if (r == 0)
 		r = conf_set(c, "BOOT", text);
-	for (int i = 0; r == 0 && i < NUMBERS; i++) {
+	for (int i = 0; r == 0 && i < n; i++) {
 		snprintf(text, sizeof(text), "%" PRIu64, values[i]);
 		r = conf_set(c, keys[i], text);
 	}
@@ -150,6 +198,33 @@ int runstate_write(const struct container *one, const struct runstate *s)
 	dir = fdio_openat(one->dir, RUNSTATE_FOLDER, O_RDONLY | O_DIRECTORY, 0);
 	/* Another boot does not believe it. */
 	return dir < 0 ? dir : conf_put(c, dir, RUNSTATE_FILE);
+}
+
+void runstate_note(struct runstate *run, const struct spec *s)
+{
+	run->base = s->base;
+	run->count = s->count;
+	run->with = (struct runstate_start){ .noted = true,
+					     .mode = s->net.mode,
+					     .caps_add = s->caps_add,
+					     .caps_drop = s->caps_drop };
+	for (unsigned i = 0; i < ARRAY_SIZE(features); i++)
+		if (*(const bool *)((const char *)s + features[i]))
+			run->with.features |= 1ull << i;
+}
+
+void runstate_recall(const struct runstate *run, struct spec *s)
+{
+	s->base = run->base;
+	s->count = run->count;
+	if (!run->with.noted)
+		return;
+	s->net.mode = run->with.mode;
+	s->caps_add = run->with.caps_add;
+	s->caps_drop = run->with.caps_drop;
+	for (unsigned i = 0; i < ARRAY_SIZE(features); i++)
+		*(bool *)((char *)s + features[i]) = run->with.features >> i &
+						     1;
 }
 
 int runstate_pidfd(const struct container *one, const struct runstate *s)

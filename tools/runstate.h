@@ -18,11 +18,23 @@
 
 #include "templates/why.h"
 #include "tools/container.h"
+#include "tools/ct/spec.h"
 
 #define RUNSTATE_FOLDER "run"
 #define RUNSTATE_FILE "state"
 #define RUNSTATE_CONTROL "control"
 #define RUNSTATE_LOG "console.log"
+
+/*
+ * What it was started with, of a spec: what processes that are brought into it
+ * later are held by. vefs.conf may say something else by now.
+ */
+struct runstate_start {
+	bool noted; /* by older versions it is not */
+	enum spec_net_mode mode;
+	uint64_t caps_add, caps_drop;
+	uint64_t features; /* a bit for each */
+};
 
 struct runstate {
 	pid_t init;    /* 0: it does not run */
@@ -34,6 +46,7 @@ struct runstate {
 	char net[12];	      /* net_up()'s */
 	char ended[64];	      /* how it ended last: "exit 0", "signal KILL", ""
 			   * when that is not known */
+	struct runstate_start with;
 };
 
 /* 0, also for one that never ran, or -errno. `why` may be NULL. */
@@ -41,6 +54,11 @@ int runstate_read(const struct container *one, struct runstate *out,
 		  struct why *why);
 /* By its monitor. */
 int runstate_write(const struct container *one, const struct runstate *s);
+
+/* By its monitor: it is started as `s` says. */
+void runstate_note(struct runstate *run, const struct spec *s);
+/* And the same back, into a spec: ids, and what is noted, if it is. */
+void runstate_recall(const struct runstate *run, struct spec *s);
 
 /* A descriptor of that init (pidfd), surely it; -ESRCH: it is gone. */
 int runstate_pidfd(const struct container *one, const struct runstate *s);

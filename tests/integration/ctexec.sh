@@ -88,6 +88,84 @@ t_exec_gives_no_files() {
 	esac
 }
 
+# What is for its next start is not for what is run in it now: whose network it
+# has, what it may do. Nor is what somebody writes into its vefs.conf.
+t_exec_is_held_as_it_was_started() {
+	local init bounds
+
+	begin --capability sys_nice:off
+	init=$(state 101 INIT)
+	bounds=$(bounds_of "$init")
+	is_held
+	vefs --quiet set 101 --net host --capability sys_nice:on --save \
+		2>"$D/said"
+	is_held
+	# what it is by its words is not known any more
+	rm "$S/containers/101/run/live"
+	is_held
+	echo 'USERNS="off"' >>"$S/containers/101/vefs.conf"
+	is_held
+	# nor what it was started with, as by an older version
+	sed -i '/^NET_MODE=\|^CAPS_\|^FEATURES=/d' \
+		"$S/containers/101/run/state"
+	is_held
+	vefs --quiet stop --fast 101
+}
+
+# The host's network is not given to one who then has it for his own.
+t_exec_is_held_as_the_hosts_was() {
+	local init bounds
+
+	begin --userns off --net host
+	init=$(state 101 INIT)
+	bounds=$(bounds_of "$init")
+	is_held
+	vefs --quiet set 101 --net private --capability sys_admin:on --save \
+		2>"$D/said"
+	is_held
+	rm "$S/containers/101/run/live"
+	is_held
+	sed -i '/^NET_MODE=\|^CAPS_\|^FEATURES=/d' \
+		"$S/containers/101/run/state"
+	is_held
+	vefs --quiet stop --fast 101
+	# the same of one with less
+	vefs --quiet set 101 --net host --capability '' --save
+	vefs --quiet set 101 --capability chown:off --save
+	vefs --quiet start 101
+	init=$(state 101 INIT)
+	assert_ne "$bounds" "$(bounds_of "$init")"
+	bounds=$(bounds_of "$init")
+	is_held
+	vefs --quiet set 101 --capability '' --save 2>"$D/said"
+	is_held
+	vefs --quiet stop --fast 101
+}
+
+bounds_of() {
+	awk '/^CapBnd/ { print $2 }' "/proc/$1/status"
+}
+
+# What is run in 101 has the namespaces of $init, and what $bounds says.
+is_held() {
+	local said ns
+
+	for ns in cgroup ipc mnt net pid time user uts; do
+		[ ! -e "/proc/self/ns/$ns" ] ||
+			readlink "/proc/$init/ns/$ns"
+	done >"$D/its"
+	echo "$bounds" >>"$D/its"
+	for said in exec "enter --exec"; do
+		# shellcheck disable=SC2086 # words
+		set -- $said
+		vefs "$1" 101 "${@:2}" 'for ns in cgroup ipc mnt net pid time \
+			user uts; do readlink /proc/self/ns/$ns; done
+			grep CapBnd /proc/self/status | cut -f 2' </dev/null |
+			tr -d '\r' >"$D/ours"
+		assert_same_content "$D/its" "$D/ours"
+	done
+}
+
 # ^C for vefs is one for all of what it runs.
 t_exec_is_interrupted() {
 	local pid

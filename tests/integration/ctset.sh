@@ -168,6 +168,20 @@ t_network() {
 	assert_eq "$IP" "$(line 101 IP_ADDRESS)"
 }
 
+# Nobody's hand in its vefs.conf makes the host's network its own to change.
+t_whose_network_it_is() {
+	begin --userns off --net host
+	sed -i 's/^NET=.*/NET="private"/' "$S/containers/101/vefs.conf"
+	refused "no network of its own to change: NET is host" \
+		set 101 --ipadd "$IP"
+	sed -i '/^NET_MODE=/d' "$S/containers/101/run/state"
+	refused "no network of its own to change: NET is host" \
+		set 101 --ipadd "$IP"
+	! ip addr | grep -qF "$IP" || fail "the host has it"
+	vefs --quiet set 101 --numproc 40
+	assert_eq 40 "$(tasks 101)"
+}
+
 # When a step fails all is as before: the kernel's limits and vefs.conf.
 t_all_or_nothing() {
 	begin --ram 256M --numproc 50

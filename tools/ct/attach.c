@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -130,20 +131,64 @@ static int become(const struct attach_plan *p, int wire, struct why *why)
 
 /* ---- the first ----------------------------------------------------------- */
 
+/* By what the kernel says of a pidfd: -1 when it has ended. */
+static int pid_of(int pidfd)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64], text[1024];
+	const char *at;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	at = strstr(text, "\nPid:\t");
+	return at ? atoi(at + 6) : -1;
+}
+
+/* 1: both have this namespace, and not the same; 0; or -errno. */
+static int differs(pid_t pid, const char *name)
+{
+	struct stat its, ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	if (stat(path, &ours) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name);
+	if (stat(path, &its) < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return its.st_ino != ours.st_ino || its.st_dev != ours.st_dev;
+}
+
+/*
+ * All that its first process has and we have not, whatever the spec says: what
+ * is left out is the host's. Of a process that has taken its number meanwhile
+ * nothing comes in, since setns() fails when that one has ended.
+ */
 static int enter_namespaces(const struct attach_plan *p, struct why *why)
 {
-	int all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-		  CLONE_NEWCGROUP;
+	static const struct {
+		const char *name;
+		int flag;
+	} kinds[] = {
+		{ "user", CLONE_NEWUSER }, { "mnt", CLONE_NEWNS },
+		{ "pid", CLONE_NEWPID },   { "net", CLONE_NEWNET },
+		{ "ipc", CLONE_NEWIPC },   { "uts", CLONE_NEWUTS },
+		{ "time", CLONE_NEWTIME }, { "cgroup", CLONE_NEWCGROUP },
+	};
+	pid_t pid = pid_of(p->pidfd);
+	int all = 0, r = pid > 0 ? 0 : -ESRCH;
 
-	if (p->spec->count)
-		all |= CLONE_NEWUSER;
-	if (p->spec->net.mode != SPEC_NET_HOST)
-		all |= CLONE_NEWNET;
-	if (access("/proc/self/ns/time", F_OK) == 0)
-		all |= CLONE_NEWTIME;
-	return setns(p->pidfd, all) < 0
-		       ? why_sys(why, -errno, "the container's namespaces")
-		       : 0;
+	for (unsigned i = 0; r >= 0 && i < ARRAY_SIZE(kinds); i++) {
+		r = differs(pid, kinds[i].name);
+		if (r > 0)
+			all |= kinds[i].flag;
+	}
+	if (r >= 0 && setns(p->pidfd, all) < 0)
+		r = -errno;
+	return r < 0 ? why_sys(why, r, "the container's namespaces") : 0;
 }
 
 static int make_second(const struct attach_plan *p, int wire, struct why *why)

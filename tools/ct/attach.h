@@ -3,7 +3,9 @@
 #define VEFS_TOOLS_CT_ATTACH_H
 
 /*
- * attach - one more process in a container that runs.
+ * attach - one more process in a container that runs: in the namespaces of its
+ * first process, with the capabilities and the filter of `spec`, which is what
+ * that one was started with.
  */
 #include <sys/types.h>
 
