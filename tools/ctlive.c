@@ -204,6 +204,35 @@ static int open_parent(int dev, const char *name, const char **last)
 	return at < 0 ? -errno : TAKE_FD(at);
 }
 
+static bool is_node(const struct stat *st, const struct spec_device *d)
+{
+	return (st->st_mode & S_IFMT) == (d->type == 'b' ? S_IFBLK : S_IFCHR) &&
+	       st->st_rdev == makedev(d->major, d->minor);
+}
+
+/*
+ * The node that was just made, to its root. Its root sees it come, and may have
+ * put another one there since, or mounted a file of the host's over it: that
+ * one is not given away.
+ */
+static int give_node(struct change *c, int dir, const char *last,
+		     const struct spec_device *d)
+{
+	_cleanup_close_ int fd = fdio_openat(dir, last, O_PATH, 0);
+	struct stat in = { 0 }, st = { 0 };
+	int r = fd < 0 ? fd : fdio_stat(dir, &in);
+
+	if (r == 0)
+		r = fdio_stat(fd, &st);
+	if (r < 0)
+		return r;
+	if (st.st_dev != in.st_dev || !is_node(&st, d))
+		return -EXDEV;
+	return fchownat(fd, "", c->run->base, c->run->base, AT_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
+}
+
 static int make_node(struct change *c, int dev, const struct spec_device *d)
 {
 	const mode_t type = d->type == 'b' ? S_IFBLK : S_IFCHR;
@@ -219,10 +248,8 @@ static int make_node(struct change *c, int dev, const struct spec_device *d)
 			return 0;
 		return why_sys(c->why, -errno, "/dev/%s", d->name);
 	}
-	if (fchownat(dir, last, c->run->base, c->run->base,
-		     AT_SYMLINK_NOFOLLOW) < 0)
-		return why_sys(c->why, -errno, "/dev/%s", d->name);
-	return 0;
+	r = give_node(c, dir, last, d);
+	return r < 0 ? why_sys(c->why, r, "/dev/%s", d->name) : 0;
 }
 
 /* A node that is still that device. */
@@ -233,9 +260,7 @@ static void remove_node(int dev, const struct spec_device *d)
 	struct stat st;
 
 	dir = open_parent(dev, d->name, &last);
-	if (dir >= 0 && fstatat(dir, last, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) &&
-	    st.st_rdev == makedev(d->major, d->minor))
+	if (dir >= 0 && fdio_statat(dir, last, &st) == 0 && is_node(&st, d))
 		unlinkat(dir, last, 0);
 }
 
