@@ -249,6 +249,7 @@ try_kernel() {
 	closed clock
 	closed dmesg
 	closed vsock
+	closed uring
 	closed handle
 }
 
@@ -256,6 +257,15 @@ try_kernel() {
 # no container: modules, kexec, keys, clocks.
 t_kernel() {
 	both try_kernel
+}
+
+# To be had where it is asked for, as far as the host has it.
+t_io_uring() {
+	local said
+
+	begin --features io_uring:on
+	said=$("$PROGS/escape" uring) || skip "the host: $said"
+	assert_eq "$said" "$(inside escape uring)"
 }
 
 try_sysctl() {
