@@ -15,10 +15,12 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/log.h"
 #include "tools/ct/jail.h"
 #include "tools/ct/jailmount.h"
 #include "tools/ct/net.h"
 #include "tools/ct/netfiles.h"
+#include "tools/ctwords.h"
 
 #define LIVE "live"
 #define LIVE_OF "LIVE_OF"
@@ -70,6 +72,27 @@ int ctlive_write(const struct container *one, const struct runstate *run,
 	if (r >= 0)
 		r = conf_set(live, LIVE_OF, now);
 	return r < 0 ? r : conf_write(live, dir, LIVE);
+}
+
+void ctlive_end(const struct container *one, const char *net)
+{
+	_cleanup_(conf_freep) struct conf *c = NULL;
+	_cleanup_close_ int dir = fdio_openat(one->dir, RUNSTATE_FOLDER,
+					      O_RDONLY | O_DIRECTORY, 0);
+	struct spec spec = { .base = 0 };
+	struct why why = { "" };
+
+	if (dir < 0 || conf_read(dir, LIVE, &c) < 0)
+		return;
+	/* what is wrong with other lines does not matter */
+	ctwords_parse(c, NULL, one->id, &spec, &why);
+	why.text[0] = '\0';
+	spec.net.mode = SPEC_NET_PRIVATE;
+	if (net_down(&spec.net, net, &why) == 0)
+		unlinkat(dir, LIVE, 0);
+	else
+		log_warn("container %s: %s", one->id, why.text);
+	spec_free(&spec);
 }
 
 /* ---- changing it ---------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "tools/ct/net.h"
+#include "tools/ctlive.h"
 #include "tools/ctmount.h"
 #include "tools/ctwords.h"
 
@@ -28,6 +29,7 @@ void ctorphan_clear(struct ctwork *w, const char *store)
 	/* Groups go last: they tell that there is something. */
 	if (ctwords_read(&w->one, &spec, &why) == 0)
 		net_down(&spec.net, names.net, &why);
+	ctlive_end(&w->one, names.net);
 	if (cgroup_remove(group, &why) < 0)
 		log_warn("container %s: %s", w->one.id, why.text);
 	spec_free(&spec);

@@ -228,6 +228,41 @@ t_network() {
 	assert_eq "$IP" "$(line 101 IP_ADDRESS)"
 }
 
+# The addresses for which the host answers, of those two, on any interface.
+answered() {
+	ip neigh show proxy | grep -oE "($IP|$IP2) " | sort -u | xargs
+}
+
+# state KEY: of 101
+state() {
+	sed -n "s/^$1=\"\(.*\)\"/\1/p" "$S/containers/101/run/state"
+}
+
+# However it ends, also where its network goes by itself, nobody answers for
+# what it has got since its start.
+t_network_and_its_end() {
+	local how monitor n
+
+	begin --ipadd "$IP"
+	for how in stop end lost "lost end"; do
+		[ -n "$(answered)" ] || skip "no way to others here"
+		vefs --quiet set 101 --ipadd "$IP2"
+		assert_eq "$IP $IP2" "$(answered)" "$how"
+		monitor=$(state MONITOR)
+		case $how in lost*) kill -KILL "$monitor" ;; esac
+		case $how in *end) kill -KILL "$(state INIT)" ;; esac
+		# its monitor sees to the end, or it is seen to now
+		for ((n = 0; n < 300 * VEFS_SLOW; n++)); do
+			[ "$how" = end ] && kill -0 "$monitor" || break
+			sleep 0.1
+		done
+		[ "$how" = end ] || vefs --quiet stop --fast 101
+		assert_eq "" "$(answered)" "$how"
+		[ ! -e "$S/containers/101/run/live" ] || fail "$how: live"
+		vefs --quiet start 101
+	done
+}
+
 # When a step fails all is as before: the kernel's limits and vefs.conf.
 t_all_or_nothing() {
 	begin --ram 256M --numproc 50
