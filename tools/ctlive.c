@@ -15,10 +15,12 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
+#include "fs/base/log.h"
 #include "tools/ct/jail.h"
 #include "tools/ct/jailmount.h"
 #include "tools/ct/net.h"
 #include "tools/ct/netfiles.h"
+#include "tools/ctwords.h"
 
 #define LIVE "live"
 #define LIVE_OF "LIVE_OF"
@@ -72,13 +74,35 @@ int ctlive_write(const struct container *one, const struct runstate *run,
 	return r < 0 ? r : conf_write(live, dir, LIVE);
 }
 
+void ctlive_end(const struct container *one, const char *net)
+{
+	_cleanup_(conf_freep) struct conf *c = NULL;
+	_cleanup_close_ int dir = fdio_openat(one->dir, RUNSTATE_FOLDER,
+					      O_RDONLY | O_DIRECTORY, 0);
+	struct spec spec = { .base = 0 };
+	struct why why = { "" };
+
+	if (dir < 0 || conf_read(dir, LIVE, &c) < 0)
+		return;
+	/* what is wrong with other lines does not matter */
+	ctwords_parse(c, NULL, one->id, &spec, &why);
+	why.text[0] = '\0';
+	spec.net.mode = SPEC_NET_PRIVATE;
+	if (net_down(&spec.net, net, &why) == 0)
+		unlinkat(dir, LIVE, 0);
+	else
+		log_warn("container %s: %s", one->id, why.text);
+	spec_free(&spec);
+}
+
 /* ---- changing it ---------------------------------------------------------------- */
 
 struct change {
 	const struct container *one;
 	const struct runstate *run;
 	struct cgroup *group;
-	int proc; /* /proc of its init */
+	int proc;  /* /proc of its init */
+	bool back; /* to what it was: as far as that goes */
 	struct why *why;
 };
 
@@ -204,6 +228,36 @@ static int open_parent(int dev, const char *name, const char **last)
 	return at < 0 ? -errno : TAKE_FD(at);
 }
 
+static bool is_node(const struct stat *st, const struct spec_device *d)
+{
+	return (st->st_mode & S_IFMT) == (d->type == 'b' ? S_IFBLK : S_IFCHR) &&
+	       st->st_rdev == makedev(d->major, d->minor);
+}
+
+/*
+ * The node that was just made, to its root. Its root sees it come, and may have
+ * put another one there since, or mounted a file of the host's over it: that
+ * one is not given away.
+ */
+static int give_node(struct change *c, int dir, const char *last,
+		     const struct spec_device *d)
+{
+	_cleanup_close_ int fd = fdio_openat(dir, last, O_PATH, 0);
+	struct stat in = { 0 }, st = { 0 };
+	int r = fd < 0 ? fd : fdio_stat(dir, &in);
+
+	if (r == 0)
+		r = fdio_stat(fd, &st);
+	if (r < 0)
+		return r;
+	if (st.st_dev != in.st_dev || !is_node(&st, d))
+		return -EXDEV;
+	return fchownat(fd, "", c->run->base, c->run->base, AT_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* 1: it is new; 0: there is something of that name. */
 static int make_node(struct change *c, int dev, const struct spec_device *d)
 {
 	const mode_t type = d->type == 'b' ? S_IFBLK : S_IFCHR;
@@ -219,51 +273,102 @@ static int make_node(struct change *c, int dev, const struct spec_device *d)
 			return 0;
 		return why_sys(c->why, -errno, "/dev/%s", d->name);
 	}
-	if (fchownat(dir, last, c->run->base, c->run->base,
-		     AT_SYMLINK_NOFOLLOW) < 0)
-		return why_sys(c->why, -errno, "/dev/%s", d->name);
-	return 0;
+	r = give_node(c, dir, last, d);
+	if (r < 0) {
+		unlinkat(dir, last, 0);
+		return why_sys(c->why, r, "/dev/%s", d->name);
+	}
+	return 1;
 }
 
-/* A node that is still that device. */
-static void remove_node(int dev, const struct spec_device *d)
+/* A node that is still that device: was it there? */
+static bool remove_node(int dev, const struct spec_device *d)
 {
 	_cleanup_close_ int dir = -1;
 	const char *last = d->name;
 	struct stat st;
 
 	dir = open_parent(dev, d->name, &last);
-	if (dir >= 0 && fstatat(dir, last, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) &&
-	    st.st_rdev == makedev(d->major, d->minor))
-		unlinkat(dir, last, 0);
+	return dir >= 0 && fdio_statat(dir, last, &st) == 0 &&
+	       is_node(&st, d) && unlinkat(dir, last, 0) == 0;
 }
 
+/* Does `to` have a node that `from` has not? */
+static bool has_new_node(const struct spec *from, const struct spec *to)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < to->n_device && !has; i++)
+		has = to->device[i].name[0] &&
+		      !has_device(from, &to->device[i]);
+	return has;
+}
+
+/* Those that go, then those that come; after an error all are as they were. */
+static int change_nodes(struct change *c, int dev, const struct spec *from,
+			const struct spec *to)
+{
+	const size_t n_from = from->n_device, n_to = to->n_device;
+	_cleanup_free_ bool *gone = calloc(n_from + n_to + 1, sizeof(*gone));
+	struct why none = { "" }, *why = c->why;
+	int r = gone ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < n_from; i++)
+		gone[i] = from->device[i].name[0] &&
+			  !has_device(to, &from->device[i]) &&
+			  remove_node(dev, &from->device[i]);
+	for (size_t i = 0; r >= 0 && i < n_to; i++) {
+		if (!to->device[i].name[0] || has_device(from, &to->device[i]))
+			continue;
+		r = make_node(c, dev, &to->device[i]);
+		gone[n_from + i] = r > 0;
+	}
+	if (r >= 0 || !gone)
+		return r < 0 ? r : 0;
+	c->why = &none;
+	for (size_t i = 0; i < n_to; i++)
+		if (gone[n_from + i])
+			remove_node(dev, &to->device[i]);
+	for (size_t i = 0; i < n_from; i++)
+		if (gone[i])
+			make_node(c, dev, &from->device[i]);
+	c->why = why;
+	return r;
+}
+
+static int limit_devices(struct change *c, const struct spec *s)
+{
+	_cleanup_free_ struct spec_device *list = NULL;
+	int r = jail_devices(s, &list);
+
+	return r < 0 ? r : cgroup_devices(c->group, list, (size_t)r, c->why);
+}
+
+/*
+ * Without its /dev, over which it may have mounted another, it gets nothing
+ * new; but what it has is taken away from it, and its node is of no use then.
+ */
 static int change_devices(struct change *c, const struct spec *from,
 			  const struct spec *to)
 {
-	_cleanup_free_ struct spec_device *list = NULL;
+	struct why none = { "" }, *why = c->why;
 	_cleanup_close_ int dev = -1;
 	int r;
 
 	if (same_devices(from, to))
 		return 0;
-	r = jail_devices(to, &list);
-	if (r >= 0)
-		r = cgroup_devices(c->group, list, (size_t)r, c->why);
-	if (r < 0)
-		return r;
 	r = dev = open_dev(c);
-	if (r < 0)
+	if (r < 0 && has_new_node(from, to) && !c->back)
 		return why_sys(c->why, r, "its /dev");
-	r = 0;
-	for (size_t i = 0; i < from->n_device; i++)
-		if (from->device[i].name[0] &&
-		    !has_device(to, &from->device[i]))
-			remove_node(dev, &from->device[i]);
-	for (size_t i = 0; r == 0 && i < to->n_device; i++)
-		if (to->device[i].name[0])
-			r = make_node(c, dev, &to->device[i]);
+	r = limit_devices(c, to);
+	if (r < 0 || dev < 0)
+		return r;
+	r = change_nodes(c, dev, from, to);
+	if (r < 0) {
+		c->why = &none;
+		limit_devices(c, from);
+		c->why = why;
+	}
 	return r;
 }
 
@@ -349,13 +454,18 @@ static int change_names(struct change *c, const struct spec *from,
 			const struct spec *to)
 {
 	_cleanup_close_ int root = -1;
+	struct why none = { "" };
+	int r;
 
 	if (same_names(from, to))
 		return 0;
 	root = open(c->one->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return why_sys(c->why, -errno, "%s", c->one->root);
-	return netfiles_write(root, to, c->why);
+	r = netfiles_write(root, to, c->why);
+	if (r < 0)
+		netfiles_write(root, from, &none);
+	return r;
 }
 
 typedef int (*change_fn)(struct change *c, const struct spec *from,
@@ -378,6 +488,7 @@ static int run_steps(struct change *c, const struct spec *from,
 			continue;
 		/* in the reverse order, each back to what it was */
 		c->why = &none;
+		c->back = true;
 		while (i-- > 0)
 			steps[i](c, to, from);
 		c->why = why;

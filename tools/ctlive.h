@@ -8,7 +8,7 @@
  *
  *	containers/ID/run/live		lines as in vefs.conf, and LIVE_OF, the
  *					run they are of; of another one they say
- *					nothing
+ *					nothing. Gone with its end
  */
 #include "tools/conf.h"
 #include "tools/container.h"
@@ -24,6 +24,13 @@ int ctlive_read(const struct container *one, const struct runstate *run,
 /* Keep `live`, whose lines get LIVE_OF. */
 int ctlive_write(const struct container *one, const struct runstate *run,
 		 struct conf *live);
+
+/*
+ * At its end: the host answers no more for addresses that it got since its
+ * start, and what is kept of it goes. `net` is net_up()'s name. For an address
+ * that somebody else has by now it goes on to answer.
+ */
+void ctlive_end(const struct container *one, const char *net);
 
 /*
  * Make a container that runs, and is as `from`, into one as `to`: limits,

@@ -391,10 +391,12 @@ static const struct feature {
 	{ "quotactl", offsetof(struct spec, quotactl), { .name = "" } },
 	{ "affinity", offsetof(struct spec, affinity), { .name = "" } },
 	{ "syswrite", offsetof(struct spec, writable_sys), { .name = "" } },
+	{ "io_uring", offsetof(struct spec, io_uring), { .name = "" } },
 };
 
 const char ctmean_features_text[] =
-	"fuse, tun, ppp, nesting, sysinfo, quotactl, affinity, syswrite";
+	"fuse, tun, ppp, nesting, sysinfo, quotactl, affinity, syswrite, "
+	"io_uring";
 
 /* Of a kernel that had to be told: it needs nothing here, or there is none. */
 static const char *const theirs[] = {

@@ -8,6 +8,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "tools/ct/net.h"
+#include "tools/ctlive.h"
 #include "tools/ctmount.h"
 
 #define GONE_MS 10000
@@ -31,6 +32,7 @@ void ctorphan_clear(struct ctwork *w, const char *store)
 	if (net_down(&spec.net, names.net, &why) < 0)
 		log_warn("container %s: %s", w->one.id, why.text);
 	why.text[0] = '\0';
+	ctlive_end(&w->one, names.net);
 	if (cgroup_remove(group, &why) < 0)
 		log_warn("container %s: %s", w->one.id, why.text);
 	spec_free(&spec);

@@ -12,6 +12,7 @@
 #include "tools/ct/jail.h"
 #include "tools/ct/net.h"
 #include "tools/ct/netfiles.h"
+#include "tools/ctlive.h"
 #include "tools/ctwords.h"
 
 #define CLEAR_MS 10000
@@ -99,8 +100,10 @@ void monitorstart_clear(struct monitor *m)
 
 	if (m->inside)
 		inside_end(m->inside);
-	if (m->has_net)
+	if (m->has_net) {
 		r = net_down(&m->spec.net, m->state.net, &why);
+		ctlive_end(&m->one, m->state.net);
+	}
 	m->has_net = false;
 	if (r < 0)
 		log_warn("container %s: %s", m->one.id, why.text);

@@ -32,7 +32,7 @@ tree() {
 	cp "$(command -v busybox)" "$src/bin/busybox"
 	ldd "$src/bin/busybox" >"$D/said" 2>&1 && skip "busybox is not static"
 	for name in sh cat ls sleep ps id mount mkdir ln readlink kill hostname \
-		head touch; do
+		head touch stat; do
 		ln -s busybox "$src/bin/$name"
 	done
 	cp "$PROGS/escape" "$src/bin/escape"
@@ -176,6 +176,35 @@ t_disk() {
 	both try_disk
 }
 
+# Its root waits for a device that it is given, and covers it with a file whose
+# owner is the host's root.
+t_given_node() {
+	local file at status=0 before
+
+	begin
+	[ -c /dev/loop-control ] || skip "no /dev/loop-control"
+	at=$(inside "ls /sys/fs/cgroup/cgroup.max.depth \
+		/sys/fs/cgroup/*/cgroup.max.depth 2>/dev/null || :" |
+		head -n 1)
+	[ -n "$at" ] || skip "no control groups inside"
+	file=/proc/$(pgrep -fx "$INIT")/root$at
+	before=$(stat -c %u:%g "$file")
+	inside "until [ -e /dev/loop-control ]; do :; done
+		mount -o bind $at /dev/loop-control" &
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0 LATE=60 \
+		LD_PRELOAD=$PROGS/integration/escape/late.so \
+		vefs --quiet set "$CT" --devnodes loop-control:rw \
+		2>"$D/said" || status=$?
+	wait %% || fail "nothing was mounted"
+	assert_eq "1 $before" "$status $(stat -c %u:%g "$file")"
+	grep -q "/dev/loop-control: Invalid cross-device link" "$D/said" ||
+		fail "said: $(cat "$D/said")"
+	# as before: another try gives it
+	inside "! ls /dev/loop-control 2>/dev/null"
+	vefs --quiet set "$CT" --devnodes loop-control:rw
+	assert_eq 0:0 "$(inside stat -c %u:%g /dev/loop-control)"
+}
+
 try_template_node() {
 	closed open /disk-node /null-node
 	closed open + /disk-node /null-node
@@ -220,6 +249,7 @@ try_kernel() {
 	closed clock
 	closed dmesg
 	closed vsock
+	closed uring
 	closed handle
 }
 
@@ -227,6 +257,15 @@ try_kernel() {
 # no container: modules, kexec, keys, clocks.
 t_kernel() {
 	both try_kernel
+}
+
+# To be had where it is asked for, as far as the host has it.
+t_io_uring() {
+	local said
+
+	begin --features io_uring:on
+	said=$("$PROGS/escape" uring) || skip "the host: $said"
+	assert_eq "$said" "$(inside escape uring)"
 }
 
 try_sysctl() {

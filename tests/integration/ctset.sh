@@ -154,6 +154,66 @@ t_devices_and_links() {
 	assert_eq 0 "$(vefs exec 101 'exec 3<>/dev/net/tun && echo 0')"
 }
 
+# /hidden is a node of loop-control, which it has not been given.
+hide_node() {
+	local init
+
+	[ -c /dev/loop-control ] || skip "no /dev/loop-control"
+	init=$(sed -n 's/^INIT="\(.*\)"/\1/p' "$S/containers/101/run/state")
+	mknod -m 666 "/proc/$init/root/dev/hidden" c 10 237
+	vefs exec 101 "ln -s dev/hidden /hidden"
+	! may_use || skip "its devices have no limits here"
+}
+
+# Has it been given that?
+may_use() {
+	vefs exec 101 "exec 3<>/hidden" 2>/dev/null
+}
+
+# What its /dev does not take it is not given; what it has is taken away from it
+# whatever it has done to its /dev.
+t_devices_without_its_dev() {
+	local status=0
+
+	begin
+	hide_node
+	vefs exec 101 "mkdir /covered && busybox mount -o bind /dev /covered"
+	vefs exec 101 "ln -snf covered/hidden /hidden"
+	vefs exec 101 "busybox mount -t proc none /dev"
+	vefs --quiet set 101 --devnodes loop-control:rw 2>"$D/said" || status=$?
+	assert_eq 1 "$status"
+	grep -q "its /dev: Invalid cross-device link" "$D/said" ||
+		fail "told $(cat "$D/said")"
+	! may_use || fail "it may be used all the same"
+	vefs exec 101 "busybox umount /dev"
+	vefs --quiet set 101 --devnodes loop-control:rw
+	may_use || fail "it may not be used"
+	vefs exec 101 "busybox mount -t proc none /dev"
+	vefs --quiet set 101 --devnodes loop-control:none
+	! may_use || fail "it may still be used"
+	vefs exec 101 "busybox umount /dev"
+}
+
+# One of several that cannot be made: none are, and what was there stays.
+t_devices_all_or_nothing() {
+	local status=0
+
+	begin
+	[ -c /dev/net/tun ] || skip "no /dev/net/tun"
+	hide_node
+	vefs --quiet set 101 --devnodes fuse:r
+	vefs exec 101 "rmdir /dev/net && echo >/dev/net"
+	vefs --quiet set 101 --devnodes fuse:rw --devnodes loop-control:rw \
+		--devnodes net/tun:rw 2>"$D/said" || status=$?
+	assert_eq 1 "$status"
+	grep -q "/dev/net/tun: Not a directory" "$D/said" ||
+		fail "told $(cat "$D/said")"
+	! may_use || fail "it may be used all the same"
+	! vefs exec 101 'ls /dev/loop-control' 2>/dev/null ||
+		fail "it has its node"
+	assert_eq 440 "$(vefs exec 101 'stat -c %a /dev/fuse')"
+}
+
 t_network() {
 	begin --ipadd "$IP"
 	vefs exec 101 'ip addr' | grep -q "$IP" || fail "no address"
@@ -180,6 +240,41 @@ t_whose_network_it_is() {
 	! ip addr | grep -qF "$IP" || fail "the host has it"
 	vefs --quiet set 101 --numproc 40
 	assert_eq 40 "$(tasks 101)"
+}
+
+# The addresses for which the host answers, of those two, on any interface.
+answered() {
+	ip neigh show proxy | grep -oE "($IP|$IP2) " | sort -u | xargs
+}
+
+# state KEY: of 101
+state() {
+	sed -n "s/^$1=\"\(.*\)\"/\1/p" "$S/containers/101/run/state"
+}
+
+# However it ends, also where its network goes by itself, nobody answers for
+# what it has got since its start.
+t_network_and_its_end() {
+	local how monitor n
+
+	begin --ipadd "$IP"
+	for how in stop end lost "lost end"; do
+		[ -n "$(answered)" ] || skip "no way to others here"
+		vefs --quiet set 101 --ipadd "$IP2"
+		assert_eq "$IP $IP2" "$(answered)" "$how"
+		monitor=$(state MONITOR)
+		case $how in lost*) kill -KILL "$monitor" ;; esac
+		case $how in *end) kill -KILL "$(state INIT)" ;; esac
+		# its monitor sees to the end, or it is seen to now
+		for ((n = 0; n < 300 * VEFS_SLOW; n++)); do
+			[ "$how" = end ] && kill -0 "$monitor" || break
+			sleep 0.1
+		done
+		[ "$how" = end ] || vefs --quiet stop --fast 101
+		assert_eq "" "$(answered)" "$how"
+		[ ! -e "$S/containers/101/run/live" ] || fail "$how: live"
+		vefs --quiet start 101
+	done
 }
 
 # When a step fails all is as before: the kernel's limits and vefs.conf.

@@ -197,7 +197,7 @@ START_TEST(a_wrong_line_hides_no_other)
 	spec_free(&s);
 	ck_assert_int_eq(parse("UNKNOWN=x\nVE_LAYOUT=simfs", "", &s, &why), 0);
 	ck_assert_uint_eq(s.stop_timeout, 120);
-	ck_assert(s.sysinfo && s.quotactl && !s.fuse);
+	ck_assert(s.sysinfo && s.quotactl && !s.fuse && !s.io_uring);
 	spec_free(&s);
 }
 END_TEST
@@ -213,7 +213,8 @@ START_TEST(words_are_understood)
 		      "SEARCHDOMAIN=a.example b.example\n"
 		      "INIT=/bin/sh -c \"echo 'a b'\" x\\ y\n"
 		      "CAPABILITY=SYS_TIME:on CAP_NET_ADMIN:off\n"
-		      "FEATURES=fuse:on nfs:on sysinfo:off tun:off\n"
+		      "FEATURES=fuse:on nfs:on sysinfo:off tun:off "
+		      "io_uring:on\n"
 		      "DEVICES=c:10:200:rw b:8:1:none\nDEVNODES=null:r",
 		      "", &s, &why),
 		0);
@@ -232,7 +233,7 @@ START_TEST(words_are_understood)
 	ck_assert_ptr_null(s.init[4]);
 	ck_assert_uint_eq(s.caps_add, 1ull << 25);
 	ck_assert_uint_eq(s.caps_drop, 1ull << 12);
-	ck_assert(s.fuse && !s.tun && !s.sysinfo && s.quotactl);
+	ck_assert(s.fuse && !s.tun && !s.sysinfo && s.quotactl && s.io_uring);
 	/* null, tun's number, and what the feature needs */
 	ck_assert_uint_eq(s.n_device, 3);
 	ck_assert_str_eq(s.device[0].name, "null");

@@ -341,6 +341,13 @@ static const struct call {
 	{ "add_key", NR(add_key, 286), { 0, 0, 0, 0 }, ENOSYS, false },
 	{ "request_key", NR(request_key, 287), { 0, 0, 0, 0 }, ENOSYS, false },
 	{ "keyctl", NR(keyctl, 288), { -1, 0, 0, 0 }, ENOSYS, false },
+	{ "io_uring_setup", NR(io_uring_setup, 425), { 0 }, ENOSYS, false },
+	{ "io_uring_enter", NR(io_uring_enter, 426), { -1 }, ENOSYS, false },
+	{ "io_uring_register",
+	  NR(io_uring_register, 427),
+	  { -1, 0, 0, 0 },
+	  ENOSYS,
+	  false },
 	{ "syslog", NR(syslog, 103), { -1, 0, 0, 0 }, EPERM, false },
 	{ "TIOCSTI", NR(ioctl, 54), { -1, TIOCSTI, 0, 0 }, EPERM, false },
 	{ "TIOCLINUX", NR(ioctl, 54), { -1, TIOCLINUX, 0, 0 }, EPERM, false },
@@ -487,14 +494,18 @@ START_TEST(filter)
 }
 END_TEST
 
-/* A capability that is given by name takes its calls with it. */
+/* A capability or feature that is given by name takes its calls with it. */
 START_TEST(filter_lifted)
 {
 	int(*got)[2] = mmap(NULL, sizeof(int[ARRAY_SIZE(calls)][2]),
 			    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			    -1, 0);
 	struct spec s = { .caps_add = BIT(CAP_SYS_MODULE) | BIT(CAP_BPF),
-			  .caps_drop = BIT(CAP_BPF) };
+			  .caps_drop = BIT(CAP_BPF),
+			  .io_uring = true };
+	/* a kernel without says the same */
+	bool uring = syscall(SYS_io_uring_setup, 0, NULL) < 0 &&
+		     errno != ENOSYS;
 
 	if (geteuid() != 0) {
 		unit_skip("needs root");
@@ -502,7 +513,8 @@ START_TEST(filter_lifted)
 	}
 	call_all(&s, got, false);
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		bool lifted = strstr(calls[i].name, "_module") &&
+		bool lifted = (strstr(calls[i].name, "_module") ||
+			       (uring && strstr(calls[i].name, "io_uring"))) &&
 			      calls[i].nr < 0x40000000;
 
 		if (calls[i].nr < 0 || calls[i].any_other)

@@ -59,6 +59,30 @@ START_TEST(live_changes)
 }
 END_TEST
 
+/* Who takes it down knows how it began. */
+START_TEST(down_as_it_began)
+{
+	_cleanup_free_ char *before = NULL;
+
+	need_world();
+	world_sh(world.host, NULL,
+		 "echo 1 >/proc/sys/net/ipv4/conf/up0/forwarding;"
+		 "echo 1 >/proc/sys/net/ipv6/conf/up0/proxy_ndp;"
+		 "ip neigh add proxy 192.0.2.7 dev up0 protocol 118;"
+		 "ip neigh add proxy 192.0.2.8 dev up0;"
+		 "ip link add other0 type veth peer other1;"
+		 "ip link set other0 up; ip link set other1 up;"
+		 "ip route add 192.0.2.7 dev other0 protocol 118;"
+		 "ip route add 192.0.2.8 dev other0");
+	before = world_everything();
+	world_raise("192.0.2.5", "101");
+	world_change("192.0.2.5", "192.0.2.5 192.0.2.6 fd99::5 fd99::6", "101");
+	ck_assert(world_says(world.host, "ip neigh show proxy", "192.0.2.6 "));
+	world_drop("192.0.2.5", "101");
+	world_unchanged(before);
+}
+END_TEST
+
 START_TEST(live_macs)
 {
 	struct why why = { "" };
@@ -196,6 +220,7 @@ Suite *test_netlive_suite(void)
 	tcase_add_checked_fixture(t, world_up, world_down);
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, live_changes);
+	tcase_add_test(t, down_as_it_began);
 	tcase_add_test(t, live_macs);
 	tcase_add_test(t, live_failures);
 	tcase_add_test(t, fails_at_the_end);

@@ -19,6 +19,7 @@
 #endif
 
 #define NO_CAP (-1)
+#define FEATURE (-2) /* io_uring */
 
 static void release(const scmp_filter_ctx *ctx)
 {
@@ -28,13 +29,17 @@ static void release(const scmp_filter_ctx *ctx)
 #define _cleanup_filter_ _cleanup_(release)
 
 /*
- * What is refused, how, and the capability that lifts it when it is given to
- * the container by name. Calls whose every bad use the kernel refuses for lack
- * of a capability (clocks, fanotify, reboot of the host) are not here, nor are
- * mount and quotactl, which are its own in its namespaces.
+ * What is refused, how, and the capability or feature that lifts it when it is
+ * given to the container by name. Calls whose every bad use the kernel refuses
+ * for lack of a capability (clocks, fanotify, reboot of the host) are not here,
+ * nor are mount and quotactl, which are its own in its namespaces.
  *
  * The kernel's keys are not per container; programs go on where there are
  * none (ENOSYS), and do not where they are refused.
+ *
+ * What is asked for through an io_uring is seen by no filter, as the sockets
+ * that are refused below, and whatever comes with the next kernel. Programs go
+ * on without (ENOSYS).
  */
 static const struct rule {
 	const char *name;
@@ -49,6 +54,9 @@ static const struct rule {
 	{ "finit_module", EPERM, CAP_SYS_MODULE },
 	{ "get_kernel_syms", EPERM, CAP_SYS_MODULE },
 	{ "init_module", EPERM, CAP_SYS_MODULE },
+	{ "io_uring_enter", ENOSYS, FEATURE },
+	{ "io_uring_register", ENOSYS, FEATURE },
+	{ "io_uring_setup", ENOSYS, FEATURE },
 	{ "ioperm", EPERM, CAP_SYS_RAWIO },
 	{ "iopl", EPERM, CAP_SYS_RAWIO },
 	{ "kexec_file_load", EPERM, NO_CAP },
@@ -100,6 +108,14 @@ static int add_namespaces(scmp_filter_ctx ctx, const struct spec *s)
 	return r;
 }
 
+static bool is_lifted(const struct rule *rule, const struct spec *s)
+{
+	if (rule->cap == FEATURE)
+		return s->io_uring;
+	return rule->cap != NO_CAP &&
+	       ((s->caps_add & ~s->caps_drop) >> rule->cap & 1);
+}
+
 static int add_calls(scmp_filter_ctx ctx, const struct spec *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
@@ -108,8 +124,7 @@ static int add_calls(scmp_filter_ctx ctx, const struct spec *s)
 
 		if (nr == __NR_SCMP_ERROR) /* newer than the library */
 			continue;
-		if (rule->cap != NO_CAP &&
-		    ((s->caps_add & ~s->caps_drop) >> rule->cap & 1))
+		if (is_lifted(rule, s))
 			continue;
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)rule->err),
 				     nr, 0);

@@ -481,20 +481,52 @@ int net_change(const struct spec_net *from, const struct spec_net *to,
 
 /* ---- afterwards ----------------------------------------------------------- */
 
+/*
+ * What is answered for: by `n`, and by the routes to its own end, for it may
+ * have been changed since it was as `n`.
+ */
+static int find_answers(struct rtnl *r, const struct spec_net *n,
+			const char *name, struct spec_ip **ip, size_t *n_ip,
+			struct why *why)
+{
+	struct netmsg_link end = { .index = 0 };
+	char routed[IFNAMSIZ];
+	int err;
+
+	*ip = calloc(n->n_ip + 1, sizeof(**ip));
+	if (!*ip)
+		return -ENOMEM;
+	if (n->n_ip)
+		memcpy(*ip, n->ip, n->n_ip * sizeof(**ip));
+	*n_ip = n->n_ip;
+	netplan_routed_name(name, routed);
+	netmsg_ask_link(r, routed, false, &end);
+	err = rtnl_run(r, why);
+	if (err < 0 || !end.index || end.group != NETMSG_GROUP)
+		return err;
+	return nethost_routed(r, end.index, ip, n_ip, why);
+}
+
 int net_down(const struct spec_net *n, const char *name, struct why *why)
 {
+	_cleanup_free_ struct spec_ip *ip = NULL;
 	struct rtnl *r = NULL;
-	int err;
+	size_t n_ip = 0;
+	int err, found;
 
 	if (n->mode == SPEC_NET_HOST)
 		return 0;
 	err = rtnl_open(&r);
 	if (err < 0)
 		return why_sys(why, err, "asking for a netlink socket");
+	/* with their link the routes go, and who knew of them */
+	found = find_answers(r, n, name, &ip, &n_ip, why);
 	err = netend_drop(r, name, why);
 	if (err == 0)
-		err = nethost_silence(r, n->ip, n->n_ip, why);
+		err = nethost_silence(r, ip, n_ip, why);
 	rtnl_free(r);
+	if (err == 0)
+		err = found;
 	return err < 0 ? why_sys(why, err, "taking down the network") : 0;
 }
 

@@ -39,7 +39,9 @@ int net_up(const struct spec_net *n, const char *name, int ns, struct why *why);
 
 /*
  * Take away what is on the host, whether the container is alive or gone. What
- * is not there any more is no error; neither is what `n` does not know of.
+ * is not there any more is no error; neither is what `n` does not know of: an
+ * address that was added since is found by its route, as long as that is there.
+ * When the container has taken its routes along, only those of `n` are known.
  */
 int net_down(const struct spec_net *n, const char *name, struct why *why);
 

@@ -11,6 +11,8 @@
 #include "fs/base/cleanup.h"
 #include "tools/ct/netip.h"
 
+#define DUMPS_MAX 5
+
 /* ---- routes --------------------------------------------------------------- */
 
 /* What the host would do with packets to an address. */
@@ -124,6 +126,82 @@ int nethost_ways(struct rtnl *r, const struct spec_ip *ip, size_t n,
 	err = ask_fates(r, fate, n, why);
 	for (size_t i = 0; err == 0 && i < n; i++)
 		err = judge(&fate[i], why);
+	return err;
+}
+
+/* Our routes that lead to one link. */
+struct routed {
+	unsigned index;
+	struct spec_ip **ip;
+	size_t *n;
+};
+
+struct route {
+	struct spec_ip to;
+	unsigned index;
+};
+
+static int take_own_attr(const struct nlattr *attr, void *arg)
+{
+	uint16_t type = mnl_attr_get_type(attr);
+	size_t len = mnl_attr_get_payload_len(attr);
+	struct route *one = arg;
+
+	if (type == RTA_DST && len == one->to.prefix / 8)
+		memcpy(one->to.bytes, mnl_attr_get_payload(attr), len);
+	else if (type == RTA_OIF && len >= sizeof(uint32_t))
+		one->index = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int take_own_route(const struct nlmsghdr *h, void *arg)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	struct routed *all = arg;
+	struct route one = { .to.family = m->rtm_family,
+			     .to.prefix = m->rtm_dst_len };
+	struct spec_ip *list;
+
+	if (h->nlmsg_type != RTM_NEWROUTE ||
+	    m->rtm_protocol != NETMSG_PROTOCOL || m->rtm_type != RTN_UNICAST ||
+	    (m->rtm_family != AF_INET && m->rtm_family != AF_INET6) ||
+	    m->rtm_dst_len != netip_bits(m->rtm_family))
+		return 0;
+	(void)mnl_attr_parse(h, sizeof(*m), take_own_attr, &one);
+	if (one.index != all->index)
+		return 0;
+	list = reallocarray(*all->ip, *all->n + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	list[(*all->n)++] = one.to;
+	*all->ip = list;
+	return 0;
+}
+
+int nethost_routed(struct rtnl *r, unsigned index, struct spec_ip **ip,
+		   size_t *n, struct why *why)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct routed all = { .index = index };
+	int err = 0;
+
+	all.ip = ip;
+	all.n = n;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		int seen = 1;
+
+		/* one that is seen twice does no harm */
+		for (int k = 0; seen == 1 && k < DUMPS_MAX; k++)
+			seen = rtnl_dump_some(
+				r, netmsg_routes(r, families[i], index),
+				take_own_route, &all);
+		/* no IPv6; the link has gone meanwhile */
+		if (seen == -EOPNOTSUPP || seen == -EAFNOSUPPORT ||
+		    seen == -ENODEV)
+			continue;
+		if (seen < 0 && err == 0)
+			err = why_sys(why, seen, "looking for routes");
+	}
 	return err;
 }
 

@@ -40,6 +40,14 @@ int nethost_answer(struct rtnl *r, const struct nethost_way *way, size_t n,
 		   struct why *why);
 
 /*
+ * Add to the `*n` addresses of `*ip`, which was allocated or is NULL, those that
+ * we have routed to the link `index`. After an error those found before it are
+ * there too.
+ */
+int nethost_routed(struct rtnl *r, unsigned index, struct spec_ip **ip,
+		   size_t *n, struct why *why);
+
+/*
  * Take away our answers for `n` addresses, on whatever interface, but for an
  * address that is routed to someone (else) by now.
  */

@@ -384,6 +384,16 @@ void netmsg_ask_route(struct rtnl *r, const struct spec_ip *ip, rtnl_take take,
 	rtnl_add(r, h, &how, "route");
 }
 
+struct nlmsghdr *netmsg_routes(struct rtnl *r, int family, unsigned index)
+{
+	struct rtmsg m = { .rtm_family = (uint8_t)family,
+			   .rtm_protocol = NETMSG_PROTOCOL };
+	struct nlmsghdr *h = rtnl_begin(r, RTM_GETROUTE, 0, &m, sizeof(m));
+
+	mnl_attr_put_u32(h, RTA_OIF, index);
+	return h;
+}
+
 /* ---- proxies -------------------------------------------------------------- */
 
 static struct nlmsghdr *begin_proxy(struct rtnl *r, bool add, unsigned index,

@@ -93,6 +93,9 @@ struct netmsg_route {
 };
 void netmsg_route(struct rtnl *r, bool add, const struct netmsg_route *route);
 
+/* The request for ours of a family that lead to a link: rtnl_dump_some(). */
+struct nlmsghdr *netmsg_routes(struct rtnl *r, int family, unsigned index);
+
 /* That the host answers for `ip` on a link. */
 void netmsg_proxy(struct rtnl *r, bool add, unsigned index,
 		  const struct spec_ip *ip);

@@ -352,6 +352,20 @@ int rtnl_dump(struct rtnl *r, struct nlmsghdr *h, rtnl_take take, void *arg)
 	return d.err < 0 ? d.err : d.torn;
 }
 
+int rtnl_dump_some(struct rtnl *r, struct nlmsghdr *h, rtnl_take take,
+		   void *arg)
+{
+	int on = 1, off = 0, end;
+
+	/* not for all: it refuses flags that other requests need */
+	(void)mnl_socket_setsockopt(r->nl, NETLINK_GET_STRICT_CHK, &on,
+				    sizeof(on));
+	end = rtnl_dump(r, h, take, arg);
+	(void)mnl_socket_setsockopt(r->nl, NETLINK_GET_STRICT_CHK, &off,
+				    sizeof(off));
+	return end;
+}
+
 void rtnl_settle(struct rtnl *r)
 {
 	strbuf_clear(&r->done);

@@ -78,6 +78,13 @@ int rtnl_run(struct rtnl *r, struct why *why);
  */
 int rtnl_dump(struct rtnl *r, struct nlmsghdr *h, rtnl_take take, void *arg);
 
+/*
+ * The same, where the request says which ones: only newer kernels (4.20) leave
+ * out the others, so `take` looks for itself.
+ */
+int rtnl_dump_some(struct rtnl *r, struct nlmsghdr *h, rtnl_take take,
+		   void *arg);
+
 /* Undo all that was done since it was opened, or since rtnl_settle(). */
 void rtnl_rollback(struct rtnl *r);
 void rtnl_settle(struct rtnl *r);

@@ -104,6 +104,7 @@ struct spec {
 	/* answered for it; on unless said otherwise */
 	bool sysinfo, quotactl, affinity;
 	bool writable_sys;
+	bool io_uring; /* may be used, past the system call filter */
 	uint32_t root_major,
 		root_minor; /* of its filesystem; 0, 0: not known */
 	char **init;	    /* owned, ended by NULL; NULL: found in the root */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <linux/vm_sockets.h>
 #include <signal.h>
 #include <stddef.h>
@@ -158,6 +159,16 @@ static int way_vsock(char **arg)
 	return fd < 0 ? escape_closed("vsock") : escape_out("a vsock");
 }
 
+/* What is asked for in it is seen by no filter of calls. */
+static int way_uring(char **arg)
+{
+	struct io_uring_params p = { .flags = 0 };
+
+	(void)arg;
+	return escape_right("io_uring_setup",
+			    syscall(SYS_io_uring_setup, 1, &p));
+}
+
 static int way_ptrace(char **arg)
 {
 	for (; *arg; arg++) {
@@ -220,5 +231,6 @@ const struct escape_way escape_calls[] = {
 	{ "type", 0, way_type },     { "abstract", 1, way_abstract },
 	{ "vsock", 0, way_vsock },   { "ptrace", 1, way_ptrace },
 	{ "kill", 1, way_kill },     { "mknod", 3, way_mknod },
-	{ "open", 1, way_open },     { NULL, 0, NULL },
+	{ "open", 1, way_open },     { "uring", 0, way_uring },
+	{ NULL, 0, NULL },
 };
