@@ -367,6 +367,31 @@ damaged() {
 	assert_files quota.mdb quota.mdb.damaged-1
 }
 
+# While it is mounted all that it says is in memory, over a worker's death too.
+t_damaged_while_mounted() {
+	local before
+
+	qserve
+	some_limits
+	no_drift
+	ask get
+	before=$(sort "$D/said")
+	garbage_all
+	kill_worker KILL
+	assert_log "quota: .*quota.mdb is damaged"
+	ask get
+	assert_eq "$before" "$(sort "$D/said")" "after the worker's death"
+	as_owner touch "$H/more"
+	as_owner rm "$H/more"
+	unmounts_well
+	serve_again
+	ask get
+	assert_eq "$before" "$(sort "$D/said")" "after an unmount"
+	no_drift
+	unmounts_well
+	assert_files quota.mdb quota.mdb.damaged-1
+}
+
 garbage_all() {
 	fill_random "$MDB" "$(stat -c %s "$MDB")"
 }

@@ -396,4 +396,30 @@ t_oom() {
 	umnt
 }
 
+# What a new worker lacks may be there again a little later.
+t_short_of_memory() {
+	local old
+
+	begin
+	not_sanitized
+	put "$L/f" "lower text"
+	serve_rw
+	old=$WORKER
+	prlimit --pid "$KEEPER" --as=1048576:
+	kill -KILL "$old"
+	assert_log "lacks memory"
+	sleep 1
+	[ -d "/proc/$KEEPER" ] || fail "given up: $(cat "$D/vefs.log")"
+	prlimit --pid "$KEEPER" --as=unlimited:
+	next_worker "$old"
+	assert_text "$M/f" "lower text"
+	unmounts_well
+}
+
+# What watches over memory takes much of it.
+not_sanitized() {
+	! ldd "$VEFS_BIN/mount.vefs" | grep -qE 'lib[at]san' ||
+		skip "not with a sanitizer"
+}
+
 run_all
