@@ -197,6 +197,11 @@ int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 	if (r < 0)
 		return r;
 	itable_view(d->o->inodes, vi->inode, &vi->v);
+	/* In upper, perhaps, and the table is about to hear of it: wait. */
+	if ((vi->v.flags & (INODE_MOVING | INODE_UPPER)) == INODE_MOVING) {
+		(void)copyup(d->o, vi->inode, COPYUP_META);
+		itable_view(d->o->inodes, vi->inode, &vi->v);
+	}
 	if (must_count_links(vi, &st)) {
 		r = copyup(d->o, vi->inode, COPYUP_META);
 		if (r < 0)

@@ -289,13 +289,30 @@ static void note(const struct move *m)
 	slot_note(&n);
 }
 
+/*
+ * The flags of the one call. A target that upper does not have must not have
+ * come there meanwhile: nobody has pinned it for those who opened it. -EEXIST:
+ * look again.
+ */
+static int effect_flags(const struct move *m, bool cover, unsigned *flags)
+{
+	*flags = cover ? RENAME_WHITEOUT : 0;
+	/* A directory cannot replace a whiteout, but change places with it. */
+	if (m->src_dir && m->at_to == NAMES_WHITEOUT)
+		*flags = RENAME_EXCHANGE;
+	if (!m->dst.inode || m->dst.named)
+		return 0;
+	*flags |= RENAME_NOREPLACE;
+	return m->at_to == NAMES_ABSENT ? 0 : -EEXIST;
+}
+
 static int effect(struct move *m)
 {
 	const struct rename_spec *s = m->spec;
 	int a = m->from->ent->fd, b = m->to->ent->fd;
 	bool guest = s->flags & RENAME_WHITEOUT;
-	bool swap, cover = m->src.below || guest;
-	unsigned flags = cover ? RENAME_WHITEOUT : 0;
+	bool cover = m->src.below || guest;
+	unsigned flags;
 	int r;
 
 	if (s->flags & RENAME_EXCHANGE) {
@@ -304,23 +321,19 @@ static int effect(struct move *m)
 			       ? -errno
 			       : 0;
 	}
-	/* A directory cannot replace a whiteout, but change places with it. */
-	swap = m->src_dir && m->at_to == NAMES_WHITEOUT;
-	if (swap)
-		flags = RENAME_EXCHANGE;
-	if (guest) {
+	r = effect_flags(m, cover, &flags);
+	if (r == 0 && guest)
 		r = make_guest_whiteout(m);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	note(m);
 	r = renameat2(a, s->from, b, s->to, flags) < 0 ? -errno : 0;
-	if (m->dst_dir && (r == -ENOTEMPTY || r == -EEXIST))
+	if (m->dst_dir && m->dst.named && (r == -ENOTEMPTY || r == -EEXIST))
 		r = move_over_whiteouts(m, flags);
 	if (r < 0)
 		return r;
 	/* It hides nothing, and is seen by nobody. */
-	if (swap && !cover && unlinkat(a, s->from, 0) < 0)
+	if ((flags & RENAME_EXCHANGE) && !cover && unlinkat(a, s->from, 0) < 0)
 		log_warn("a whiteout that hides nothing stays at '%s': %s",
 			 s->from, strerror(errno));
 	r = guest ? leave_guest_whiteout(m) : 0;
