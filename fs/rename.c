@@ -7,6 +7,7 @@
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/creds.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/copyup.h"
@@ -228,6 +229,25 @@ static int move_over_whiteouts(struct move *m, unsigned flags)
 	return r;
 }
 
+/* Whose the guest's device is on disk: as if it were made at the old name. */
+static int guest_owner(const struct move *m, struct charge_owner *out)
+{
+	struct stat dir;
+	int r = fdio_stat(m->from->ent->fd, &dir);
+
+	if (r < 0)
+		return r;
+	out->uid = ids_uid_in(&m->o->ids, m->spec->uid);
+	out->gid = ids_gid_in(&m->o->ids, m->spec->gid);
+	if (out->uid == IDS_INVALID || out->gid == IDS_INVALID)
+		return -EOVERFLOW;
+	if (dir.st_mode & S_ISGID)
+		out->gid = dir.st_gid;
+	if (m->o->opts->xattr_permissions)
+		*out = (struct charge_owner){ 0, 0 };
+	return 0;
+}
+
 /*
  * What the guest asked for by RENAME_WHITEOUT: a device 0:0 it can see. Made
  * in work before the rename, so that what may fail fails first.
@@ -235,14 +255,22 @@ static int move_over_whiteouts(struct move *m, unsigned flags)
 static int make_guest_whiteout(struct move *m)
 {
 	struct upper *u = m->o->upper;
+	struct charge_owner owner;
+	struct creds saved;
+	int r = guest_owner(m, &owner);
 
+	if (r < 0)
+		return r;
 	upper_tmpname(u, m->device);
-	if (mknodat(upper_workfd(u), m->device, S_IFCHR | 0600,
-		    OVERLAY_GUEST_WHITEOUT) < 0) {
+	creds_enter(&saved, owner.uid, owner.gid, 0);
+	r = mknodat(upper_workfd(u), m->device, S_IFCHR | 0600,
+		    OVERLAY_GUEST_WHITEOUT) < 0
+		    ? -errno
+		    : 0;
+	creds_leave(&saved);
+	if (r < 0)
 		m->device[0] = '\0';
-		return -errno;
-	}
-	return 0;
+	return r;
 }
 
 static int leave_guest_whiteout(struct move *m)
@@ -404,6 +432,24 @@ static int done_before(struct move *m)
 	return r < 0 ? r : 1;
 }
 
+/* To rename takes nothing more; the guest's device is made. */
+static int ask(struct move *m, struct gate_pass *pass)
+{
+	struct charge_want want[2] = {
+		{ .inodes = 1 },
+		{ .space = gate_name_space(m->o) },
+	};
+	int r;
+
+	if (!(m->spec->flags & RENAME_WHITEOUT))
+		return gate_enter(pass, NULL, 0);
+	r = guest_owner(m, &want[0].owner);
+	if (r < 0)
+		return r;
+	gate_owner(m->o, m->spec->to_dir, &want[1].owner);
+	return gate_enter(pass, want, 2);
+}
+
 static int look_and_move(struct move *m, struct gate_pass *pass)
 {
 	int r = names_victim_begin(&m->src, m->from, m->spec->from, false);
@@ -417,7 +463,7 @@ static int look_and_move(struct move *m, struct gate_pass *pass)
 	if (r == 0)
 		r = prepare(m);
 	if (r == 0)
-		r = gate_enter(pass, NULL, 0);
+		r = ask(m, pass);
 	if (r == 0) {
 		gate_moves(m->o, m->src.inode);
 		if (m->spec->flags & RENAME_EXCHANGE)

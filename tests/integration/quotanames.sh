@@ -254,6 +254,35 @@ t_rename_over() {
 	each_level rename_over
 }
 
+# What RENAME_WHITEOUT leaves is an inode, of who asked for it.
+leaves_whiteouts() {
+	local dir=$H/left-$KIND i
+
+	as_owner mkdir "$dir"
+	as_owner touch "$dir/0"
+	give inodes 3
+	for i in 1 2 3; do
+		as_owner "$VT" rename "$dir/$((i - 1))" "$dir/$i" whiteout
+	done
+	owner_refused "$WANT" "$VT" rename "$dir/3" "$dir/4" whiteout
+	assert_names "$dir" "0 1 2 3"
+	assert_stat '%F %u %g' "regular empty file 1001 2002" "$dir/3"
+	assert_stat '%F %t:%T %u %g' "character special file 0:0 1001 2002" \
+		"$dir/0"
+	usage_of "$KIND" "$ID"
+	assert_eq "$HARD" "$INODES" "inodes"
+	as_owner rm "$dir/0"
+	until_ok 10 as_owner "$VT" rename "$dir/3" "$dir/4" whiteout
+	no_drift
+}
+
+t_rename_leaves_a_whiteout() {
+	qmnt
+	"$VT" mknod "$M/probe" c 600 0 0 ||
+		skip "the filesystem has no room for the guest's device 0:0"
+	each_level leaves_whiteouts
+}
+
 t_exchange_at_the_limit() {
 	put "$L/low" text
 	qmnt
