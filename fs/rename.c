@@ -75,6 +75,22 @@ static int find_cleared(struct move *m)
 	return r < 0 ? r : 1;
 }
 
+/* What goes may be copied up to count its links: never refused, as removing. */
+static int begin_target(struct move *m)
+{
+	const struct rename_spec *s = m->spec;
+	bool dies = !(s->flags & RENAME_EXCHANGE);
+	int r;
+
+	if (dies) {
+		GATE_FORCED();
+		r = names_victim_begin(&m->dst, m->to, s->to, true);
+	} else {
+		r = names_victim_begin(&m->dst, m->to, s->to, false);
+	}
+	return r;
+}
+
 static int find_target(struct move *m)
 {
 	const struct rename_spec *s = m->spec;
@@ -82,8 +98,7 @@ static int find_target(struct move *m)
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = names_victim_begin(&m->dst, m->to, s->to,
-			       !(s->flags & RENAME_EXCHANGE));
+	r = begin_target(m);
 	if (r == -ENOENT && !(s->flags & RENAME_EXCHANGE))
 		return 0;
 	if (r < 0)
