@@ -14,7 +14,6 @@
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
 #include "fs/itableset.h"
-#include "fs/lowerpath.h"
 #include "fs/names.h"
 #include "fs/upmark.h"
 #include "fs/xattrs.h"
@@ -137,7 +136,6 @@ static int bring(struct names_victim *vi, struct names_dir *d, const char *name)
 /* A directory carries with it where its lowers are, or that it has none. */
 static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 {
-	_cleanup_free_ char *path = NULL;
 	OVERLAY_DIR(d, m->o);
 	GATE_PASS(pass, m->o);
 	int r;
@@ -155,12 +153,9 @@ static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 		return r;
 	if (vi->v.n_lower == 0)
 		return xattrs_private_set(d.ent->fd, XATTRS_OPAQUE, "y", 1);
-	r = lowerpath_of(m->o, vi->inode, &path);
-	if (r == 0)
-		r = xattrs_private_set(d.ent->fd, XATTRS_REDIRECT, path,
-				       strlen(path));
+	r = upmark_redirect(m->o, vi->inode, d.ent->fd);
 	if (r < 0)
-		return r;
+		return r == -ERANGE ? -EXDEV : r;
 	lock_acquire(&vi->inode->lock);
 	itableset_flags_locked(m->o->inodes, vi->inode, INODE_REDIRECT, 0);
 	lock_release(&vi->inode->lock);

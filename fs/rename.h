@@ -16,8 +16,8 @@ struct rename_spec {
 };
 
 /*
- * renameat2(2). -EXDEV for a directory with lowers under
- * redirect_dir=off; -ENOSPC and -EDQUOT as of the copies up and of mknod(2),
+ * renameat2(2). -EXDEV for a directory with lowers under redirect_dir=off, or
+ * whose path below is longer than upper can keep; -ENOSPC and -EDQUOT as of the copies up and of mknod(2),
  * for RENAME_WHITEOUT; otherwise the system call's errors.
  */
 int rename_name(struct overlay *o, const struct rename_spec *spec);

@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -397,6 +398,44 @@ START_TEST(moving_directories_from_below)
 }
 END_TEST
 
+/* ext4 keeps attributes of a block at most: that path is longer. */
+START_TEST(a_path_too_long_to_keep)
+{
+	char path[PATH_MAX + 300] = "l1", name[251];
+	const char *dir = path + 3;
+	size_t n = 2;
+	int r;
+
+	SET_UP(1);
+	memset(name, 'd', 250);
+	name[250] = '\0';
+	for (unsigned k = 0; k < 16; k++) {
+		n += (size_t)sprintf(path + n, "/%s", name);
+		ovl_mkdir(&v, path);
+	}
+	memset(name, 'e', 60);
+	name[60] = '\0';
+	sprintf(path + n, "/%s", name);
+	ovl_mkdir(&v, path);
+	name[0] = 'f';
+	sprintf(path + n, "/%s", name);
+	ovl_put(&v, path, "text");
+	path[n] = '\0';
+	ovl_begin(&v, true);
+	ck_assert_int_eq(ovl_rename(&v, dir, name, dir, "moved", 0), 0);
+	name[0] = 'e';
+	r = ovl_rename(&v, dir, name, dir, "again", 0);
+	ck_assert_msg(r == 0 || r == -EXDEV, "the directory: %s", strerror(-r));
+	ovl_again(&v);
+	sprintf(path + n, "/moved");
+	ck_assert_str_eq(ovl_read(&v, dir, buf), "text");
+	sprintf(path + n, "/%s", r ? name : "again");
+	ck_assert_int_eq(ovl_look(&v, dir), 0);
+	ovl_check_idle(&v);
+	ovl_tear_down(&v);
+}
+END_TEST
+
 START_TEST(redirect_dir_off)
 {
 	SET_UP(1);
@@ -516,6 +555,7 @@ Suite *test_overlay_suite(void)
 	tcase_add_test(c, renamed_over_while_it_is_copied_up);
 	tcase_add_test(c, making_and_removing);
 	tcase_add_test(c, moving_directories_from_below);
+	tcase_add_test(c, a_path_too_long_to_keep);
 	tcase_add_test(c, redirect_dir_off);
 	tcase_add_test(c, linking);
 	tcase_add_test(c, unnamed_files);
