@@ -144,7 +144,7 @@ static int fill(struct overlay *o, const struct itable_view *v, int fd,
 
 /*
  * Where there is a record it decides; the kernel's overlayfs looks at the
- * mark.
+ * mark. Under the inode's lock, as names.c says.
  */
 static int unmark(int fd)
 {
@@ -214,8 +214,11 @@ int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
 	else
 		r = fill(o, v, fd, &up);
 	CRASH_POINT(FILL_TIMES);
-	if (r == 0)
+	if (r == 0) {
+		lock_acquire(&i->lock);
 		r = unmark(fd);
+		lock_release(&i->lock);
+	}
 	CRASH_POINT(FILL_DONE);
 	if (r < 0) {
 		undo(fd, &up);

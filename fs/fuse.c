@@ -190,7 +190,9 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 {
 	struct rename_spec spec = { .from = name,
 				    .to = newname,
-				    .flags = flags };
+				    .flags = flags,
+				    .uid = fuse_req_ctx(req)->uid,
+				    .gid = fuse_req_ctx(req)->gid };
 	struct overlay *o = fusereq_overlay(req);
 	FUSEREQ_PIN(from, req, parent)
 	FUSEREQ_PIN(to, req, newparent)

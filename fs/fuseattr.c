@@ -10,14 +10,40 @@
 #include "fs/hostlimit.h"
 #include "fs/misc.h"
 
+/*
+ * Whom a request about `i` is for: where another nodeid has its identity by
+ * now (INODE_SPLIT), that one, if the kernel knows it. It is what the quota
+ * counts, and what is opened; *twin has it for a scope.
+ */
+static struct inode *acting(struct inode *i, struct overlay_pin *twin)
+{
+	struct itable *t = twin->o->inodes;
+	struct itable_view v;
+
+	if (!(itable_flags(t, i) & INODE_SPLIT))
+		return i;
+	itable_view(t, i, &v);
+	twin->inode = itable_find(t, &v.upper);
+	return twin->inode ? twin->inode : i;
+}
+
+/* The kernel has changed it by another nodeid than this one's. */
+static void tell_twin(const struct overlay_pin *twin)
+{
+	if (twin->inode)
+		overlay_attr_stale(twin->o, twin->inode);
+}
+
 void fuseattr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct overlay *o = fusereq_overlay(req);
+	OVERLAY_PIN(twin, o);
 	struct stat st;
 	int r;
 	FUSEREQ_PIN(p, req, ino)
 
 	(void)fi;
-	r = attr_get(fusereq_overlay(req), p.inode, &st);
+	r = attr_get(o, acting(p.inode, &twin), &st);
 	if (r < 0)
 		fusereq_err(req, r);
 	else
@@ -27,13 +53,15 @@ void fuseattr_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void fuseattr_statx(fuse_req_t req, fuse_ino_t ino, int flags, int mask,
 		    struct fuse_file_info *fi)
 {
+	struct overlay *o = fusereq_overlay(req);
+	OVERLAY_PIN(twin, o);
 	struct statx sx;
 	int r;
 	FUSEREQ_PIN(p, req, ino)
 
 	(void)fi;
 	(void)mask;
-	r = attr_statx(fusereq_overlay(req), p.inode, &sx);
+	r = attr_statx(o, acting(p.inode, &twin), &sx);
 	if (r < 0)
 		fusereq_err(req, r);
 	else
@@ -73,6 +101,8 @@ void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 		.new_size = attr->st_size,
 	};
 	struct overlay *o = fusereq_overlay(req);
+	OVERLAY_PIN(twin, o);
+	struct inode *i;
 	struct stat st;
 	int r;
 	FUSEREQ_PIN(p, req, ino)
@@ -83,8 +113,10 @@ void fuseattr_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
 			     FUSE_SET_ATTR_MTIME_NOW, &attr->st_mtim);
 	if (c.size && fi)
 		c.fh = fi->fh;
-	r = is_empty(&c) ? change_nothing(o, p.inode, &st)
-			 : HOSTLIMIT_TRY(o, change_attr(o, p.inode, &c, &st));
+	i = acting(p.inode, &twin);
+	r = is_empty(&c) ? change_nothing(o, i, &st)
+			 : HOSTLIMIT_TRY(o, change_attr(o, i, &c, &st));
+	tell_twin(&twin);
 	if (r < 0)
 		fusereq_err(req, r);
 	else
@@ -150,17 +182,29 @@ void fuseattr_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 		.kill_sgid = fusereq_acl_kills_sgid,
 	};
 	struct overlay *o = fusereq_overlay(req);
+	OVERLAY_PIN(twin, o);
+	struct inode *i;
+	int r;
 	FUSEREQ_PIN(p, req, ino)
 
-	fusereq_err(req, HOSTLIMIT_TRY(o, exattr_set(o, p.inode, name, &v)));
+	i = acting(p.inode, &twin);
+	r = HOSTLIMIT_TRY(o, exattr_set(o, i, name, &v));
+	tell_twin(&twin);
+	fusereq_err(req, r);
 }
 
 void fuseattr_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct overlay *o = fusereq_overlay(req);
+	OVERLAY_PIN(twin, o);
+	struct inode *i;
+	int r;
 	FUSEREQ_PIN(p, req, ino)
 
-	fusereq_err(req, HOSTLIMIT_FORCE(o, exattr_remove(o, p.inode, name)));
+	i = acting(p.inode, &twin);
+	r = HOSTLIMIT_FORCE(o, exattr_remove(o, i, name));
+	tell_twin(&twin);
+	fusereq_err(req, r);
 }
 
 void fuseattr_statfs(fuse_req_t req, fuse_ino_t ino)

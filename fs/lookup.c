@@ -508,6 +508,18 @@ int lookup_intern(struct overlay *o, struct lookup *l, struct inode *parent,
 	return r;
 }
 
+/*
+ * Was upper asked by a view from before the first child with a record came?
+ * Then its record was not read. The directory says so before the child is
+ * there (upmark_impure()).
+ */
+static bool is_outdated(const struct overlay *o, const struct inode *parent,
+			const struct itable_view *dir, const struct lookup *l)
+{
+	return (l->flags & INODE_UPPER) && !(dir->flags & INODE_IMPURE) &&
+	       (itable_flags(o->inodes, parent) & INODE_IMPURE);
+}
+
 int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
 		 struct inode **out, struct stat *st)
 {
@@ -521,6 +533,11 @@ int lookup_inode(struct overlay *o, struct inode *parent, const char *name,
 		r = lookup_name(o, &dir, name, &l);
 		if (r < 0)
 			return r;
+		if (is_outdated(o, parent, &dir, &l)) {
+			lookup_end(&l);
+			r = -EAGAIN;
+			continue;
+		}
 		*st = l.st;
 		r = lookup_intern(o, &l, parent, name, out);
 	} while (r == -EAGAIN);

@@ -16,6 +16,13 @@
 #include "fs/upmark.h"
 #include "fs/xattrs.h"
 
+/*
+ * A record in upper is read, changed and written back under its inode's lock:
+ * here, where a name comes, and in datafill.c, where data has come. Neither
+ * takes another lock meanwhile, nor enters the gate. (While it is copied up
+ * nobody else has it.)
+ */
+
 int names_dir_begin(struct names_dir *d, struct overlay *o, struct inode *dir)
 {
 	int r;
@@ -81,12 +88,43 @@ int names_vacancy(const struct names_dir *d, const char *name)
 	return r > 0 ? -EEXIST : r;
 }
 
+/*
+ * The name, and one less that only work/index stands for. With `before` our
+ * predecessor gave it the name. The caller holds the inode's lock.
+ */
+static int link_locked(struct names_dir *d, struct inode *i, int fd,
+		       const char *name, const struct slot_note *before)
+{
+	struct xattrs_record rec = { .ino = 0 };
+	struct slot_note note = { .kind = SLOT_LINK_UP };
+	int r = xattrs_record_get(fd, &rec);
+
+	if (r <= 0)
+		return r < 0 ? r : -EUCLEAN;
+	rec.link_delta--;
+	if (before) {
+		rec.link_delta = before->delta;
+	} else {
+		note.moved = itable_nodeid(d->o->inodes, i);
+		note.delta = rec.link_delta;
+		slot_note(&note);
+	}
+	/* Too many links for a moment is harmless, too few would not be. */
+	if (!before && linkat(fd, "", d->ent->fd, name, AT_EMPTY_PATH) < 0)
+		return -errno;
+	r = xattrs_record_set(fd, &rec);
+	if (r < 0) {
+		unlinkat(d->ent->fd, name, 0);
+		return r;
+	}
+	itableset_link_delta_locked(d->o->inodes, i, rec.link_delta);
+	return 0;
+}
+
 int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 {
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
-	struct xattrs_record rec = { .ino = 0 };
-	struct slot_note note = { .kind = SLOT_LINK_UP };
 	const struct slot_note *before = slot_before(SLOT_LINK_UP);
 	enum names_state state;
 	int r = names_state(d, name, &state);
@@ -105,30 +143,12 @@ int names_link_up(struct names_dir *d, struct inode *i, const char *name)
 		r = gate_watch(&pass, i, fd);
 	if (r == 0)
 		r = gate_enter(&pass, NULL, 0);
-	if (r == 0)
-		r = xattrs_record_get(fd, &rec);
-	if (r <= 0)
-		return r < 0 ? r : -EUCLEAN;
-	rec.link_delta--;
-	if (there) {
-		rec.link_delta = before->delta;
-	} else {
-		note.moved = v.nodeid;
-		note.delta = rec.link_delta;
-		slot_note(&note);
-	}
-	/* Too many links for a moment is harmless, too few would not be. */
-	if (!there && linkat(fd, "", d->ent->fd, name, AT_EMPTY_PATH) < 0)
-		return -errno;
-	r = xattrs_record_set(fd, &rec);
-	if (r < 0) {
-		unlinkat(d->ent->fd, name, 0);
+	if (r < 0)
 		return r;
-	}
 	lock_acquire(&i->lock);
-	itableset_link_delta_locked(d->o->inodes, i, rec.link_delta);
+	r = link_locked(d, i, fd, name, there ? before : NULL);
 	lock_release(&i->lock);
-	return 0;
+	return r;
 }
 
 /* Victims. */
@@ -177,6 +197,11 @@ int names_victim_begin(struct names_victim *vi, struct names_dir *d,
 	if (r < 0)
 		return r;
 	itable_view(d->o->inodes, vi->inode, &vi->v);
+	/* In upper, perhaps, and the table is about to hear of it: wait. */
+	if ((vi->v.flags & (INODE_MOVING | INODE_UPPER)) == INODE_MOVING) {
+		(void)copyup(d->o, vi->inode, COPYUP_META);
+		itable_view(d->o->inodes, vi->inode, &vi->v);
+	}
 	if (must_count_links(vi, &st)) {
 		r = copyup(d->o, vi->inode, COPYUP_META);
 		if (r < 0)

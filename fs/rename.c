@@ -7,13 +7,13 @@
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
+#include "fs/base/creds.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/copyup.h"
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
 #include "fs/itableset.h"
-#include "fs/lowerpath.h"
 #include "fs/names.h"
 #include "fs/upmark.h"
 #include "fs/xattrs.h"
@@ -74,6 +74,22 @@ static int find_cleared(struct move *m)
 	return r < 0 ? r : 1;
 }
 
+/* What goes may be copied up to count its links: never refused, as removing. */
+static int begin_target(struct move *m)
+{
+	const struct rename_spec *s = m->spec;
+	bool dies = !(s->flags & RENAME_EXCHANGE);
+	int r;
+
+	if (dies) {
+		GATE_FORCED();
+		r = names_victim_begin(&m->dst, m->to, s->to, true);
+	} else {
+		r = names_victim_begin(&m->dst, m->to, s->to, false);
+	}
+	return r;
+}
+
 static int find_target(struct move *m)
 {
 	const struct rename_spec *s = m->spec;
@@ -81,8 +97,7 @@ static int find_target(struct move *m)
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	r = names_victim_begin(&m->dst, m->to, s->to,
-			       !(s->flags & RENAME_EXCHANGE));
+	r = begin_target(m);
 	if (r == -ENOENT && !(s->flags & RENAME_EXCHANGE))
 		return 0;
 	if (r < 0)
@@ -121,7 +136,6 @@ static int bring(struct names_victim *vi, struct names_dir *d, const char *name)
 /* A directory carries with it where its lowers are, or that it has none. */
 static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 {
-	_cleanup_free_ char *path = NULL;
 	OVERLAY_DIR(d, m->o);
 	GATE_PASS(pass, m->o);
 	int r;
@@ -139,12 +153,9 @@ static int prepare_dir(struct move *m, struct names_victim *vi, bool to_below)
 		return r;
 	if (vi->v.n_lower == 0)
 		return xattrs_private_set(d.ent->fd, XATTRS_OPAQUE, "y", 1);
-	r = lowerpath_of(m->o, vi->inode, &path);
-	if (r == 0)
-		r = xattrs_private_set(d.ent->fd, XATTRS_REDIRECT, path,
-				       strlen(path));
+	r = upmark_redirect(m->o, vi->inode, d.ent->fd);
 	if (r < 0)
-		return r;
+		return r == -ERANGE ? -EXDEV : r;
 	lock_acquire(&vi->inode->lock);
 	itableset_flags_locked(m->o->inodes, vi->inode, INODE_REDIRECT, 0);
 	lock_release(&vi->inode->lock);
@@ -228,6 +239,25 @@ static int move_over_whiteouts(struct move *m, unsigned flags)
 	return r;
 }
 
+/* Whose the guest's device is on disk: as if it were made at the old name. */
+static int guest_owner(const struct move *m, struct charge_owner *out)
+{
+	struct stat dir;
+	int r = fdio_stat(m->from->ent->fd, &dir);
+
+	if (r < 0)
+		return r;
+	out->uid = ids_uid_in(&m->o->ids, m->spec->uid);
+	out->gid = ids_gid_in(&m->o->ids, m->spec->gid);
+	if (out->uid == IDS_INVALID || out->gid == IDS_INVALID)
+		return -EOVERFLOW;
+	if (dir.st_mode & S_ISGID)
+		out->gid = dir.st_gid;
+	if (m->o->opts->xattr_permissions)
+		*out = (struct charge_owner){ 0, 0 };
+	return 0;
+}
+
 /*
  * What the guest asked for by RENAME_WHITEOUT: a device 0:0 it can see. Made
  * in work before the rename, so that what may fail fails first.
@@ -235,14 +265,22 @@ static int move_over_whiteouts(struct move *m, unsigned flags)
 static int make_guest_whiteout(struct move *m)
 {
 	struct upper *u = m->o->upper;
+	struct charge_owner owner;
+	struct creds saved;
+	int r = guest_owner(m, &owner);
 
+	if (r < 0)
+		return r;
 	upper_tmpname(u, m->device);
-	if (mknodat(upper_workfd(u), m->device, S_IFCHR | 0600,
-		    OVERLAY_GUEST_WHITEOUT) < 0) {
+	creds_enter(&saved, owner.uid, owner.gid, 0);
+	r = mknodat(upper_workfd(u), m->device, S_IFCHR | 0600,
+		    OVERLAY_GUEST_WHITEOUT) < 0
+		    ? -errno
+		    : 0;
+	creds_leave(&saved);
+	if (r < 0)
 		m->device[0] = '\0';
-		return -errno;
-	}
-	return 0;
+	return r;
 }
 
 static int leave_guest_whiteout(struct move *m)
@@ -289,13 +327,30 @@ static void note(const struct move *m)
 	slot_note(&n);
 }
 
+/*
+ * The flags of the one call. A target that upper does not have must not have
+ * come there meanwhile: nobody has pinned it for those who opened it. -EEXIST:
+ * look again.
+ */
+static int effect_flags(const struct move *m, bool cover, unsigned *flags)
+{
+	*flags = cover ? RENAME_WHITEOUT : 0;
+	/* A directory cannot replace a whiteout, but change places with it. */
+	if (m->src_dir && m->at_to == NAMES_WHITEOUT)
+		*flags = RENAME_EXCHANGE;
+	if (!m->dst.inode || m->dst.named)
+		return 0;
+	*flags |= RENAME_NOREPLACE;
+	return m->at_to == NAMES_ABSENT ? 0 : -EEXIST;
+}
+
 static int effect(struct move *m)
 {
 	const struct rename_spec *s = m->spec;
 	int a = m->from->ent->fd, b = m->to->ent->fd;
 	bool guest = s->flags & RENAME_WHITEOUT;
-	bool swap, cover = m->src.below || guest;
-	unsigned flags = cover ? RENAME_WHITEOUT : 0;
+	bool cover = m->src.below || guest;
+	unsigned flags;
 	int r;
 
 	if (s->flags & RENAME_EXCHANGE) {
@@ -304,23 +359,19 @@ static int effect(struct move *m)
 			       ? -errno
 			       : 0;
 	}
-	/* A directory cannot replace a whiteout, but change places with it. */
-	swap = m->src_dir && m->at_to == NAMES_WHITEOUT;
-	if (swap)
-		flags = RENAME_EXCHANGE;
-	if (guest) {
+	r = effect_flags(m, cover, &flags);
+	if (r == 0 && guest)
 		r = make_guest_whiteout(m);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	note(m);
 	r = renameat2(a, s->from, b, s->to, flags) < 0 ? -errno : 0;
-	if (m->dst_dir && (r == -ENOTEMPTY || r == -EEXIST))
+	if (m->dst_dir && m->dst.named && (r == -ENOTEMPTY || r == -EEXIST))
 		r = move_over_whiteouts(m, flags);
 	if (r < 0)
 		return r;
 	/* It hides nothing, and is seen by nobody. */
-	if (swap && !cover && unlinkat(a, s->from, 0) < 0)
+	if ((flags & RENAME_EXCHANGE) && !cover && unlinkat(a, s->from, 0) < 0)
 		log_warn("a whiteout that hides nothing stays at '%s': %s",
 			 s->from, strerror(errno));
 	r = guest ? leave_guest_whiteout(m) : 0;
@@ -391,6 +442,24 @@ static int done_before(struct move *m)
 	return r < 0 ? r : 1;
 }
 
+/* To rename takes nothing more; the guest's device is made. */
+static int ask(struct move *m, struct gate_pass *pass)
+{
+	struct charge_want want[2] = {
+		{ .inodes = 1 },
+		{ .space = gate_name_space(m->o) },
+	};
+	int r;
+
+	if (!(m->spec->flags & RENAME_WHITEOUT))
+		return gate_enter(pass, NULL, 0);
+	r = guest_owner(m, &want[0].owner);
+	if (r < 0)
+		return r;
+	gate_owner(m->o, m->spec->to_dir, &want[1].owner);
+	return gate_enter(pass, want, 2);
+}
+
 static int look_and_move(struct move *m, struct gate_pass *pass)
 {
 	int r = names_victim_begin(&m->src, m->from, m->spec->from, false);
@@ -404,7 +473,7 @@ static int look_and_move(struct move *m, struct gate_pass *pass)
 	if (r == 0)
 		r = prepare(m);
 	if (r == 0)
-		r = gate_enter(pass, NULL, 0);
+		r = ask(m, pass);
 	if (r == 0) {
 		gate_moves(m->o, m->src.inode);
 		if (m->spec->flags & RENAME_EXCHANGE)

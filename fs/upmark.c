@@ -2,18 +2,37 @@
 #include "fs/upmark.h"
 
 #include <fcntl.h>
+#include <limits.h>
 
 #include "fs/attr.h"
 #include "fs/base/cleanup.h"
+#include "fs/copyup.h"
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
 #include "fs/itableset.h"
 #include "fs/lowerpath.h"
 #include "fs/xattrs.h"
 
-int upmark_found(struct overlay *o, struct inode *i)
+/* Any filesystem keeps a path that long, unless it is full. */
+#define FITS_ALWAYS 512u
+
+int upmark_redirect(struct overlay *o, struct inode *i, int fd)
 {
 	_cleanup_free_ char *path = NULL;
+	int r = lowerpath_of(o, i, &path);
+	size_t len;
+
+	if (!path)
+		return r < 0 ? r : -ENOMEM;
+	len = strlen(path);
+	if (len >= PATH_MAX)
+		return -ERANGE; /* nobody would read it */
+	r = xattrs_private_set(fd, XATTRS_REDIRECT, path, len);
+	return r == -E2BIG || (r == -ENOSPC && len > FITS_ALWAYS) ? -ERANGE : r;
+}
+
+static int say_where(struct overlay *o, struct inode *i)
+{
 	_cleanup_close_ int fd = -1;
 	struct itable_view v;
 	GATE_PASS(pass, o);
@@ -32,11 +51,14 @@ int upmark_found(struct overlay *o, struct inode *i)
 	r = gate_watch(&pass, i, fd);
 	if (r == 0)
 		r = gate_enter(&pass, NULL, 0);
-	if (r == 0)
-		r = lowerpath_of(o, i, &path);
-	if (!path)
-		return r < 0 ? r : -ENOMEM;
-	return xattrs_private_set(fd, XATTRS_REDIRECT, path, strlen(path));
+	return r < 0 ? r : upmark_redirect(o, i, fd);
+}
+
+int upmark_found(struct overlay *o, struct inode *i)
+{
+	int r = say_where(o, i);
+
+	return r == -ERANGE ? copyup(o, i, COPYUP_DATA) : r;
 }
 
 int upmark_impure(struct overlay *o, struct inode *dir)

@@ -6,8 +6,16 @@
 #include "fs/overlay.h"
 
 /*
+ * Write into `i`'s inode in upper, which `fd` names, where its part below is.
+ * Inside a pass that watches it. -ERANGE: the path is longer than upper keeps,
+ * and nothing has changed.
+ */
+int upmark_redirect(struct overlay *o, struct inode *i, int fd);
+
+/*
  * A file in upper whose data lies below is found there by its name; before it
- * gets another one it must say where.
+ * gets another one it must say where, or where it cannot have its data. Errors
+ * as copyup()'s. Outside of any pass.
  */
 int upmark_found(struct overlay *o, struct inode *i);
 

@@ -225,6 +225,31 @@ t_old_reader_in_a_program_tree() {
 	assert_eq "FRESH!" "$(head -c 6 "$M/usr/bin/x")"
 }
 
+# Who had it open before it was written in place has another nodeid, of the
+# same file: what that one changes is seen by the name at once.
+t_old_reader_changes_attributes() {
+	mkdir -p "$L/usr/bin"
+	fill_random "$L/usr/bin/x" 20000
+	chmod 644 "$L/usr/bin/x"
+	mnt
+	exec 5<"$M/usr/bin/x"
+	"$VT" write "$M/usr/bin/x" 0 FRESH!
+	assert_stat %a 644 "$M/usr/bin/x"
+	chmod 4711 /proc/self/fd/5
+	assert_stat %a 4711 "$M/usr/bin/x"
+	chown 7:8 /proc/self/fd/5
+	assert_stat '%a %u %g' "711 7 8" "$M/usr/bin/x"
+	touch -d @1000 /proc/self/fd/5
+	assert_stat %Y 1000 "$M/usr/bin/x"
+	assert_eq 7 "$(stat -L -c %u /proc/self/fd/5)" "owner by the old reader"
+	chmod 600 "$M/usr/bin/x"
+	assert_eq 600 "$(stat -L -c %a /proc/self/fd/5)" "mode by the old reader"
+	exec 6<"$M/usr/bin/x"
+	rm "$M/usr/bin/x"
+	assert_eq 0 "$(stat -L -c %h /proc/self/fd/5)" "links by the old reader"
+	exec 5<&- 6<&-
+}
+
 t_tail_f() {
 	local i
 

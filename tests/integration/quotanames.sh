@@ -254,6 +254,35 @@ t_rename_over() {
 	each_level rename_over
 }
 
+# What RENAME_WHITEOUT leaves is an inode, of who asked for it.
+leaves_whiteouts() {
+	local dir=$H/left-$KIND i
+
+	as_owner mkdir "$dir"
+	as_owner touch "$dir/0"
+	give inodes 3
+	for i in 1 2 3; do
+		as_owner "$VT" rename "$dir/$((i - 1))" "$dir/$i" whiteout
+	done
+	owner_refused "$WANT" "$VT" rename "$dir/3" "$dir/4" whiteout
+	assert_names "$dir" "0 1 2 3"
+	assert_stat '%F %u %g' "regular empty file 1001 2002" "$dir/3"
+	assert_stat '%F %t:%T %u %g' "character special file 0:0 1001 2002" \
+		"$dir/0"
+	usage_of "$KIND" "$ID"
+	assert_eq "$HARD" "$INODES" "inodes"
+	as_owner rm "$dir/0"
+	until_ok 10 as_owner "$VT" rename "$dir/3" "$dir/4" whiteout
+	no_drift
+}
+
+t_rename_leaves_a_whiteout() {
+	qmnt
+	"$VT" mknod "$M/probe" c 600 0 0 ||
+		skip "the filesystem has no room for the guest's device 0:0"
+	each_level leaves_whiteouts
+}
+
 t_exchange_at_the_limit() {
 	put "$L/low" text
 	qmnt
@@ -367,6 +396,47 @@ copy_up_inode_at() {
 	give inodes 1
 	as_owner chmod 600 "$f"
 	assert_text "$f" "text of it"
+}
+
+# Renaming takes nothing, but what it moves from below comes up first; what it
+# replaces goes, and that is never refused.
+rename_inode_at() {
+	local n=$KIND
+
+	as_owner touch "$H/new-$n" "$H/newer-$n"
+	give inodes 0
+	as_owner mv "$H/new-$n" "$H/other-$n"
+	copy_refused mv "$M/low/inode-$n" "$M/low/new"
+	copy_refused mv "$M/low/dir-$n" "$M/low/new"
+	copy_refused "$VT" rename "$H/newer-$n" "$M/low/inode-$n" exchange
+	as_owner mv "$H/other-$n" "$M/low/$n"
+	as_owner mv -f "$H/newer-$n" "$M/low/link-$n.1"
+	assert_stat %s 0 "$M/low/link-$n.1"
+	assert_text "$M/low/link-$n.2" linked
+	assert_stat %h 1 "$M/low/link-$n.2"
+	usage_of "$KIND" "$ID"
+	assert_le "$INODES" $((HARD + 1)) "inodes"
+	no_drift
+	give inodes 1
+	as_owner mv "$M/low/inode-$n" "$M/low/new-$n"
+	assert_text "$M/low/new-$n" "text of it"
+}
+
+t_rename_of_an_inode() {
+	local k
+
+	copy_up_files
+	for k in container user group; do
+		mkdir "$L/low/dir-$k"
+		put "$L/low/link-$k.1" linked
+		ln "$L/low/link-$k.1" "$L/low/link-$k.2"
+	done
+	chown -R 1001:2002 "$L/low"
+	seal
+	qmnt
+	chown 1001:2002 "$M/low"
+	each_level rename_inode_at
+	assert_sealed
 }
 
 copy_up_files() {

@@ -268,7 +268,10 @@ static int make(const struct ovl *v, struct inode *dir)
 
 static int change_names(const struct ovl *v, struct inode *dir)
 {
-	struct rename_spec spec = { dir, NULL, row->name, row->to, row->arg };
+	struct rename_spec spec = { .from_dir = dir,
+				    .from = row->name,
+				    .to = row->to,
+				    .flags = row->arg };
 	struct inode *i = NULL;
 	struct stat st;
 	int r = 0;

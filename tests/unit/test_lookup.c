@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/copyup.h"
 #include "fs/dirlayer.h"
 #include "fs/lookup.h"
+#include "fs/upmark.h"
+#include "fs/xattrs.h"
 #include "tests/unit/ovl.h"
 
 static struct ovl v;
@@ -305,6 +308,84 @@ START_TEST(metadata_alone_and_its_data_gone)
 }
 END_TEST
 
+/* What somebody else does while upper is about to be asked for a name. */
+static void (*meanwhile)(void);
+static const struct layer_ops *real;
+
+static int lookup_late(struct layer *l, const struct ref *dir, const char *name,
+		       struct layer_entry *out)
+{
+	void (*fn)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (fn)
+		fn();
+	return real->lookup(l, dir, name, out);
+}
+
+static void interrupt(struct layer_ops *ops, void (*fn)(void))
+{
+	struct layer *up = upper_layer(v.o->upper);
+
+	real = up->ops;
+	*ops = *real;
+	ops->lookup = lookup_late;
+	up->ops = ops;
+	meanwhile = fn;
+}
+
+static struct inode *moved;
+
+/* A copy-up of d/f, as far as upper: the table does not know yet. */
+static void publish_f(void)
+{
+	_cleanup_close_ int fd = -1;
+	struct inode *dir;
+	struct itable_view view;
+	struct xattrs_record rec = { .metacopy = true };
+
+	itable_view(v.o->inodes, moved, &view);
+	rec.ino = view.ino;
+	dir = itable_get_index(v.o->inodes, view.parent);
+	itable_move_begin(v.o->inodes, moved);
+	ovl_put(&v, "w/work/t", "");
+	fd = openat(v.dir, "w/work/t", O_RDWR | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, 4), 0);
+	ck_assert_int_eq(xattrs_record_set(fd, &rec), 0);
+	ck_assert_int_eq(upmark_impure(v.o, dir), 0);
+	ck_assert_int_eq(renameat(v.dir, "w/work/t", v.dir, "u/d/f"), 0);
+	ovl_put_back(&v, dir);
+}
+
+START_TEST(the_first_record_comes_while_it_is_looked_up)
+{
+	struct layer_ops ops;
+	struct inode *dir, *i;
+	struct stat st;
+
+	SET_UP(1);
+	ovl_mkdir(&v, "l1/d");
+	ovl_put(&v, "l1/d/f", "text");
+	ovl_begin(&v, true);
+	dir = ovl_get(&v, "d", NULL);
+	ck_assert_int_eq(copyup(v.o, dir, COPYUP_META), 0);
+	moved = ovl_get(&v, "d/f", NULL);
+	interrupt(&ops, publish_f);
+	ck_assert_int_eq(lookup_inode(v.o, dir, "f", &i, &st), 0);
+	ck_assert_ptr_null(meanwhile);
+	ck_assert_msg(i == moved, "one file, two inodes");
+	itable_move_end(v.o->inodes, moved);
+	upper_layer(v.o->upper)->ops = real;
+	ovl_put_back(&v, i);
+	ovl_put_back(&v, moved);
+	ovl_put_back(&v, dir);
+	ck_assert_str_eq(ovl_read(&v, "d/f", buf), "text");
+	ovl_check_idle(&v);
+	ovl_tear_down(&v);
+}
+END_TEST
+
 Suite *test_lookup_suite(void)
 {
 	Suite *s = suite_create("lookup");
@@ -323,6 +404,7 @@ Suite *test_lookup_suite(void)
 	tcase_add_test(c, names_in_the_index);
 	tcase_add_test(c, a_damaged_record_is_an_error);
 	tcase_add_test(c, metadata_alone_and_its_data_gone);
+	tcase_add_test(c, the_first_record_comes_while_it_is_looked_up);
 	suite_add_tcase(s, c);
 	return s;
 }

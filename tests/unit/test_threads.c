@@ -193,6 +193,71 @@ START_TEST(two_names_copied_up_at_once)
 }
 END_TEST
 
+/* A file's data comes up while its other names go. */
+static void *written_and_removed(void *arg)
+{
+	uintptr_t self = (uintptr_t)arg;
+	char name[32], dir[8];
+
+	creds_thread_init();
+	snprintf(dir, sizeof(dir), "d%u", (unsigned)self);
+	for (unsigned n = 0; n < FILES; n++) {
+		snprintf(name, sizeof(name), "d0/f%u", n);
+		pthread_barrier_wait(&gate);
+		errors[n][self] =
+			self == 0 ? ovl_write(&v, name, "new")
+				  : ovl_remove(&v, dir, name + 3, false);
+	}
+	return NULL;
+}
+
+START_TEST(data_comes_while_names_go)
+{
+	char name[32], other[32], buf[4096];
+	struct stat st;
+
+	SET_UP(1);
+	v.more = ",volatile"; /* a sync would keep them apart */
+	for (unsigned k = 0; k < THREADS; k++) {
+		snprintf(name, sizeof(name), "l1/d%u", k);
+		ovl_mkdir(&v, name);
+	}
+	for (unsigned n = 0; n < FILES; n++) {
+		snprintf(name, sizeof(name), "l1/d0/f%u", n);
+		ovl_put(&v, name, "old");
+		for (unsigned k = 1; k < THREADS; k++) {
+			snprintf(other, sizeof(other), "l1/d%u/f%u", k, n);
+			ck_assert_int_eq(linkat(v.dir, name, v.dir, other, 0),
+					 0);
+		}
+	}
+	ovl_begin(&v, true);
+	for (unsigned n = 0; n < FILES; n++) {
+		struct inode *i;
+
+		snprintf(name, sizeof(name), "d0/f%u", n);
+		i = ovl_get(&v, name, NULL);
+		ck_assert_int_eq(copyup(v.o, i, COPYUP_META), 0);
+		ovl_put_back(&v, i);
+	}
+	run(written_and_removed);
+	for (int round = 0; round < 2; round++) {
+		for (unsigned n = 0; n < FILES; n++) {
+			snprintf(name, sizeof(name), "d0/f%u", n);
+			unit_row(name);
+			for (unsigned k = 0; k < THREADS; k++)
+				ck_assert_int_eq(errors[n][k], 0);
+			ck_assert_str_eq(ovl_read(&v, name, buf), "new");
+			ovl_put_back(&v, ovl_get(&v, name, &st));
+			ck_assert_uint_eq(st.st_nlink, 1);
+		}
+		ovl_check_idle(&v);
+		ovl_again(&v);
+	}
+	ovl_tear_down(&v);
+}
+END_TEST
+
 /* Everything that needs no lock of the kernel's, in any order. */
 #define ROUNDS 400
 
@@ -346,6 +411,7 @@ Suite *test_threads_suite(void)
 	tcase_set_timeout(c, 240);
 	tcase_add_test(c, looked_up_and_copied_up_at_once);
 	tcase_add_test(c, two_names_copied_up_at_once);
+	tcase_add_test(c, data_comes_while_names_go);
 	tcase_add_test(c, anything_at_once);
 	tcase_add_test(c, names_in_several_directories);
 	suite_add_tcase(s, c);
