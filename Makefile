@@ -303,6 +303,7 @@ vefs-template_SRC += tools/cmd_template_import.c
 vefs-template_SRC += tools/cmd_template_keep.c
 vefs-template_SRC += tools/cmd_template_look.c
 vefs-template_SRC += tools/jsontext.c
+vefs-template_SRC += tools/outfile.c
 vefs-template_SRC += tools/progress.c
 PROGRAMS += vefs-ct
 vefs-ct_SRC += $(VEFS)

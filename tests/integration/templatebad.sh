@@ -159,6 +159,88 @@ t_a_damaged_object_is_found_by_path() {
 	vefs template verify t:2
 }
 
+# ---- exports -----------------------------------------------------------------
+
+# What is no regular file is written as it is, and is there after a failure.
+t_a_failed_export_removes_nothing() {
+	local f pid
+
+	make_tree "$D/src"
+	vefs template import t:1 "$D/src"
+	mknod "$D/null" c 1 3
+	mkfifo "$D/fifo"
+	cat "$D/fifo" >"$D/piped" &
+	pid=$!
+	vefs template export t:1 "$D/fifo"
+	wait "$pid"
+	vefs template export t:1 "$D/null"
+	vefs template import t:2 "$D/piped"
+	same_digest t:1 t:2
+	find "$S/objects" -type f -delete
+	cat "$D/fifo" >"$D/piped" &
+	pid=$!
+	for f in null fifo; do
+		refused 'object' template export t:1 "$D/$f"
+	done
+	wait "$pid"
+	[ -c "$D/null" ]
+	[ -p "$D/fifo" ]
+	ln -s null "$D/link"
+	refused 'object' template export t:1 "$D/link"
+	[ -L "$D/link" ]
+	[ -c "$D/null" ]
+	refused 'object' template export t:1 "$D/new"
+	refused 'directory' template export t:1 "$D/src"
+	refused 'No such file' template export t:1 "$D/nowhere/new"
+	[ -z "$(find "$D" -maxdepth 1 -name 'new*')" ]
+}
+
+# only_in DIRECTORY NAME...
+only_in() {
+	assert_eq "$(printf '%s\n' "${@:2}")" "$(ls "$1")"
+}
+
+# Of an older file all is there until the new one is whole.
+t_an_export_replaces_what_is_whole() {
+	local f
+
+	make_tree "$D/src"
+	vefs template import t:1 "$D/src"
+	mkdir "$D/to"
+	echo older >"$D/to/file"
+	chown 12:34 "$D/to/file"
+	chmod 640 "$D/to/file"
+	ln -s to/file "$D/link"
+	ln -s ../link "$D/to/link"
+	ln -s to/later "$D/dangling"
+	mkdir "$D/kept"
+	mv "$S"/objects/* "$D/kept"
+	for f in to/file to/link dangling; do
+		refused 'object' template export t:1 "$D/$f"
+	done
+	assert_eq older "$(cat "$D/to/file")"
+	only_in "$D/to" file link
+	mv "$D"/kept/* "$S/objects"
+	(cd "$D/to" && vefs template export t:1 link)
+	vefs template import t:2 "$D/to/file"
+	same_digest t:1 t:2
+	[ -L "$D/to/link" ]
+	[ -L "$D/link" ]
+	assert_eq "640 12:34" "$(stat -c '%a %u:%g' "$D/to/file")"
+	vefs template export t:1 "$D/dangling"
+	cmp "$D/to/file" "$D/to/later"
+	assert_eq 600 "$(stat -c %a "$D/to/later")"
+	only_in "$D/to" file later link
+	vefs template export t:1 /dev/stdout >"$D/to/file"
+	cmp "$D/to/file" "$D/to/later"
+	vefs template export t:1 /dev/stdout | cmp - "$D/to/later"
+	# killed in the middle
+	timeout -s TERM 0.01 "$VEFS_BIN/vefs" --root "$S" template export \
+		t:1 "$D/to/file" || true
+	cmp "$D/to/file" "$D/to/later"
+	only_in "$D/to" file later link
+}
+
 # ---- no space ----------------------------------------------------------------
 
 t_no_space_in_the_middle() {
