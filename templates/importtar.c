@@ -176,6 +176,7 @@ int importtar_open(struct import *im, const struct importtar_source *s,
 struct scratch {
 	struct node_xattrs xattrs;
 	struct strbuf sorted, acl;
+	bool has_access, has_default; /* ACLs that came as attributes */
 };
 
 static int get_acl(struct import *im, struct archive_entry *e, bool access,
@@ -184,10 +185,14 @@ static int get_acl(struct import *im, struct archive_entry *e, bool access,
 	const char *path = archive_entry_pathname(e), *name = NULL;
 	int r = paxacl_get(e, access, &n->mode, &s->acl, &name);
 
-	if (r == -ENOENT || r == -EINVAL) {
+	if (r == -ENOENT || r == -EINVAL || r == -ERANGE) {
+		if (access ? s->has_access : s->has_default)
+			return 0;
 		importpriv_warn(im, "'%s': its ACL is left out, %s%s", path,
-				r == -ENOENT && name ? "nobody here is called "
-						     : "it makes no sense",
+				r == -ERANGE ? "it has an id that is too large"
+				: r == -ENOENT && name
+					? "nobody here is called "
+					: "it makes no sense",
 				r == -ENOENT && name ? name : "");
 		return 0;
 	}
@@ -199,23 +204,43 @@ static int get_acl(struct import *im, struct archive_entry *e, bool access,
 			       strbuf_get(&s->acl), s->acl.len);
 }
 
+static int get_xattr(struct import *im, const char *path, struct node *n,
+		     const struct node_xattr *x, struct scratch *s)
+{
+	unsigned before = s->xattrs.count;
+	int r;
+
+	if (!strcmp(x->name, SOCKET_XATTR) && S_ISFIFO(n->mode)) {
+		n->mode = (n->mode & 07777) | S_IFSOCK;
+		return 0;
+	}
+	r = importpriv_xattr(im, &s->xattrs, x->name, x->value, x->value_len,
+			     path);
+	if (r < 0 || s->xattrs.count == before)
+		return r;
+	if (!strcmp(x->name, PAXACL_DEFAULT))
+		s->has_default = true;
+	if (strcmp(x->name, PAXACL_ACCESS) != 0)
+		return 0;
+	s->has_access = true;
+	return paxacl_mask(x->value, x->value_len, &n->mode);
+}
+
 static int get_xattrs(struct import *im, struct archive_entry *e,
 		      struct node *n, struct scratch *s)
 {
-	const char *name, *path = archive_entry_pathname(e);
-	const void *value;
+	const char *path = archive_entry_pathname(e);
+	struct node_xattr x;
 	size_t len;
 	int r = 0;
 
 	node_xattrs_clear(&s->xattrs);
+	s->has_access = s->has_default = false;
 	archive_entry_xattr_reset(e);
-	while (r == 0 &&
-	       archive_entry_xattr_next(e, &name, &value, &len) == ARCHIVE_OK) {
-		if (!strcmp(name, SOCKET_XATTR) && S_ISFIFO(n->mode))
-			n->mode = (n->mode & 07777) | S_IFSOCK;
-		else
-			r = importpriv_xattr(im, &s->xattrs, name, value, len,
-					     path);
+	while (r == 0 && archive_entry_xattr_next(e, &x.name, &x.value, &len) ==
+				 ARCHIVE_OK) {
+		x.value_len = (uint32_t)len;
+		r = get_xattr(im, path, n, &x, s);
 	}
 	if (r == 0 && !S_ISLNK(n->mode))
 		r = get_acl(im, e, true, n, s);
