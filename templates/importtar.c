@@ -175,7 +175,7 @@ int importtar_open(struct import *im, const struct importtar_source *s,
 /* What a node borrows. */
 struct scratch {
 	struct node_xattrs xattrs;
-	struct strbuf sorted, acl;
+	struct strbuf name, sorted, acl;
 	bool has_access, has_default; /* ACLs that came as attributes */
 };
 
@@ -202,6 +202,32 @@ static int get_acl(struct import *im, struct archive_entry *e, bool access,
 			       access ? PAXACL_ACCESS : PAXACL_DEFAULT,
 			       strlen(access ? PAXACL_ACCESS : PAXACL_DEFAULT),
 			       strbuf_get(&s->acl), s->acl.len);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 'a' - 'A';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/*
+ * Writers hide '%', '=' and some what is not ASCII as %XX, since a pax name
+ * ends at a '='. What is no such code is the name's own.
+ */
+static const char *plain_name(const char *name, struct strbuf *to)
+{
+	strbuf_clear(to);
+	while (*name) {
+		int high = name[0] == '%' ? hex_digit(name[1]) : -1;
+		int low = high < 0 ? -1 : hex_digit(name[2]);
+		bool code = low >= 0 && high + low > 0;
+
+		strbuf_putc(to, code ? (char)(high << 4 | low) : *name);
+		name += code ? 3 : 1;
+	}
+	return strbuf_error(to) ? NULL : strbuf_get(to);
 }
 
 static int get_xattr(struct import *im, const char *path, struct node *n,
@@ -231,16 +257,18 @@ static int get_xattrs(struct import *im, struct archive_entry *e,
 {
 	const char *path = archive_entry_pathname(e);
 	struct node_xattr x;
+	const char *name;
 	size_t len;
 	int r = 0;
 
 	node_xattrs_clear(&s->xattrs);
 	s->has_access = s->has_default = false;
 	archive_entry_xattr_reset(e);
-	while (r == 0 && archive_entry_xattr_next(e, &x.name, &x.value, &len) ==
+	while (r == 0 && archive_entry_xattr_next(e, &name, &x.value, &len) ==
 				 ARCHIVE_OK) {
+		x.name = plain_name(name, &s->name);
 		x.value_len = (uint32_t)len;
-		r = get_xattr(im, path, n, &x, s);
+		r = x.name ? get_xattr(im, path, n, &x, s) : -ENOMEM;
 	}
 	if (r == 0 && !S_ISLNK(n->mode))
 		r = get_acl(im, e, true, n, s);
@@ -515,6 +543,7 @@ int importtar_read(struct import *im, const struct importtar_source *s)
 	if (plain)
 		freelocale(plain);
 	node_xattrs_free(&scratch.xattrs);
+	strbuf_free(&scratch.name);
 	strbuf_free(&scratch.sorted);
 	strbuf_free(&scratch.acl);
 	return r;
