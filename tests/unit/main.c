@@ -107,6 +107,7 @@ static const struct {
 	{ "proctext", test_proctext_suite },
 	{ "procview", test_procview_suite },
 	{ "program", test_program_suite },
+	{ "progress", test_progress_suite },
 	{ "quotaconf", test_quotaconf_suite },
 	{ "quotadb", test_quotadb_suite },
 	{ "quotalink", test_quotalink_suite },

@@ -137,6 +137,7 @@ Suite *test_procfiles_suite(void);
 Suite *test_proctext_suite(void);
 Suite *test_procview_suite(void);
 Suite *test_program_suite(void);
+Suite *test_progress_suite(void);
 Suite *test_quotaconf_suite(void);
 Suite *test_quotadb_suite(void);
 Suite *test_quotalink_suite(void);
