@@ -93,6 +93,27 @@ t_wrong_digest_and_limits() {
 	only_versions t:1 t:2
 }
 
+# On a tmpfs files may be as long as a number can say.
+t_more_bytes_than_can_be_counted() {
+	local i
+
+	mkdir "$D/huge"
+	mount -t tmpfs -o size=64m,mode=700 none "$D/huge"
+	S=$D/huge/store
+	mkdir "$D/huge/src"
+	for i in 1 2; do truncate -s 9223372036854775807 "$D/huge/src/$i"; done
+	vefs template import t:1 "$D/huge/src"
+	assert_eq 18446744073709551614 \
+		"$(sed -n 's/^size=//p' "$S/templates/t/1/seal")"
+	echo x >"$D/huge/src/3"
+	refused '2\^64 bytes or more' template import t:2 "$D/huge/src"
+	truncate -s 9223372036854775807 "$D/huge/src/3"
+	refused '2\^64 bytes or more' template import t:2 "$D/huge/src"
+	nothing_left
+	only_versions t:1
+	vefs template verify
+}
+
 t_foreign_stores() {
 	mkdir "$D/src" "$D/other"
 	echo x >"$D/other/file"
