@@ -3,6 +3,7 @@
 /* cmd.h: what commands print, apart from vefs.c so that tests have it. */
 #include <stdio.h>
 
+#include "fs/base/printable.h"
 #include "tools/cmd.h"
 
 const char *cmd_size(uint64_t bytes, char text[CMD_SIZE_MAX])
@@ -23,6 +24,5 @@ const char *cmd_size(uint64_t bytes, char text[CMD_SIZE_MAX])
 
 void cmd_print_name(const char *s, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		putchar((unsigned char)s[i] < ' ' || s[i] == 127 ? '?' : s[i]);
+	printable_put(stdout, s, len);
 }

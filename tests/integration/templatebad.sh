@@ -262,6 +262,47 @@ t_an_export_replaces_what_is_whole() {
 	only_in "$D/to" file later link
 }
 
+# ---- names -------------------------------------------------------------------
+
+# What a terminal would obey is in no word of ours, in bytes or in UTF-8.
+t_names_command_no_terminal() {
+	local evil
+
+	evil=$(printf 'x\033[2J\302\233\2332J\177\nb\303\251')
+	mkdir "$D/src" "$D/other"
+	echo data >"$D/src/$evil"
+	ln -s "$evil" "$D/src/link"
+	vefs template import t:1 "$D/src"
+	vefs template import t:2 "$D/other"
+	rm "$S"/objects/*/*
+	cp -r "$D/src" "$D/$evil"
+	python3 - "$D/s.tar" "$evil" <<-'END'
+		import sys, tarfile
+		with tarfile.open(sys.argv[1], "w") as t:
+		    t.addfile(tarfile.TarInfo(sys.argv[2]))
+		    t.addfile(tarfile.TarInfo(sys.argv[2] + "/below"))
+	END
+	{
+		vefs template tree t:1 --long
+		vefs template diff t:1 t:2
+		! vefs template verify t:1 || fail "nothing is missing"
+		! vefs template export t:1 "$D/e.tar" || fail "nothing is missing"
+		! vefs template import t:3 "$D/s.tar" || fail "not refused"
+		vefs template import t:4 "$D/$evil"
+		vefs template show t:4
+		! vefs template show "$evil" || fail "there is no such name"
+	} >"$D/said" 2>&1
+	# no control character, and no line that a name began
+	python3 - "$D/said" <<-'END'
+		import sys, unicodedata
+		text = open(sys.argv[1], "rb").read().decode()
+		assert not [c for c in text
+		            if unicodedata.category(c) == "Cc" and c != "\n"]
+		assert text.count("x?[2J???2J??b\u00e9") >= 9
+		assert not [l for l in text.split("\n") if l.startswith("b")]
+	END
+}
+
 # ---- no space ----------------------------------------------------------------
 
 t_no_space_in_the_middle() {

@@ -103,6 +103,7 @@ static const struct {
 	{ "optword", test_optword_suite },
 	{ "overlay", test_overlay_suite },
 	{ "parse", test_parse_suite },
+	{ "printable", test_printable_suite },
 	{ "procfiles", test_procfiles_suite },
 	{ "proctext", test_proctext_suite },
 	{ "procview", test_procview_suite },

@@ -133,6 +133,7 @@ Suite *test_optvalue_suite(void);
 Suite *test_optword_suite(void);
 Suite *test_overlay_suite(void);
 Suite *test_parse_suite(void);
+Suite *test_printable_suite(void);
 Suite *test_procfiles_suite(void);
 Suite *test_proctext_suite(void);
 Suite *test_procview_suite(void);
