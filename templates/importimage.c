@@ -214,6 +214,14 @@ static const char *machine_arch(void)
 #endif
 }
 
+/* A platform that says nothing is ours. */
+static bool is_linux(const json_t *platform)
+{
+	const char *os = json_string_value(json_object_get(platform, "os"));
+
+	return !os || !strcmp(os, "linux");
+}
+
 /* Of several manifests the one for this machine, else the only one. */
 static const json_t *choose(const json_t *index)
 {
@@ -226,6 +234,8 @@ static const json_t *choose(const json_t *index)
 		const char *arch = json_string_value(
 			json_object_get(platform, "architecture"));
 
+		if (!is_linux(platform))
+			continue;
 		if (arch && !strcmp(arch, machine_arch()))
 			return m;
 		one = m;
