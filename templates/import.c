@@ -424,18 +424,18 @@ static int check_options(struct import *im, const struct catalog_id *id)
 static int run(struct import *im, struct catalog_id *id, struct seal *seal)
 {
 	const struct import_options *o = im->options;
-	struct tree_limits limits = {
+	int r = check_options(im, id);
+
+	im->limits = (struct tree_limits){
 		.entries = o->max_entries ? o->max_entries : MAX_ENTRIES,
 		.devices = o->max_devices ? o->max_devices : MAX_DEVICES,
 	};
-	int r = check_options(im, id);
-
 	if (r == 0)
 		r = staging_new(im->catalog, &im->staging, im->why);
 	if (r < 0)
 		return r;
 	im->pool = staging_pool(im->catalog, &im->staging);
-	r = tree_new(&im->tree, im->staging.dir, &limits, im->why);
+	r = tree_new(&im->tree, im->staging.dir, &im->limits, im->why);
 	if (r == 0)
 		r = pipeline_new(&im->pipeline, &im->pool, on_done, im);
 	if (r < 0)

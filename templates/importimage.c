@@ -33,6 +33,7 @@ struct image {
 	struct import *im;
 	int dir;
 	const char *name;
+	uint64_t entries, bytes; /* of the tar, as far as unpacked */
 };
 
 bool importimage_is_first(const char *path)
@@ -420,16 +421,37 @@ static bool is_plain(const char *path)
 	return true;
 }
 
+/* The archive's own files are held to the limits of the tree's. */
+static int count(struct image *g, uint64_t entries, uint64_t bytes)
+{
+	uint64_t max = g->im->options->max_bytes;
+
+	g->entries += entries;
+	g->bytes += bytes;
+	if (g->entries > g->im->limits.entries)
+		return why_set(g->im->why, -E2BIG,
+			       "unpacking %s: more than %llu entries", g->name,
+			       (unsigned long long)g->im->limits.entries);
+	if (max && g->bytes > max)
+		return why_set(g->im->why, -E2BIG,
+			       "unpacking %s: more than %llu bytes of data",
+			       g->name, (unsigned long long)max);
+	return 0;
+}
+
 static int unpack_data(struct image *g, struct archive *a, int fd)
 {
 	const void *data;
 	la_int64_t off;
 	size_t len;
 	ssize_t n;
-	int got;
+	int got, r;
 
 	while ((got = archive_read_data_block(a, &data, &len, &off)) ==
 	       ARCHIVE_OK) {
+		r = count(g, 0, len);
+		if (r < 0)
+			return r;
 		n = fdio_pwrite_full(fd, data, len, off);
 		if (n < 0 || (size_t)n < len)
 			return why_sys(g->im->why, n < 0 ? (int)n : -ENOSPC,
@@ -483,7 +505,9 @@ static int unpack(struct image *g, const struct importtar_source *s)
 	       (got = archive_read_next_header(a, &e)) >= ARCHIVE_WARN) {
 		if (got == ARCHIVE_EOF)
 			break;
-		r = unpack_one(g, a, e);
+		r = count(g, 1, 0);
+		if (r == 0)
+			r = unpack_one(g, a, e);
 	}
 	if (r == 0 && got != ARCHIVE_EOF)
 		r = bad(g, archive_error_string(a));

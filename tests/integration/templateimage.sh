@@ -39,6 +39,34 @@ of_platforms() {
 	END
 }
 
+# What is unpacked before a layer is looked at is not left out of the count.
+t_an_images_own_files_are_limited() {
+	local size
+
+	make_image oci "$D/img"
+	tar -C "$D/img" -cf "$D/img.tar" .
+	size=$(cat "$D"/img/{*.json,oci-layout} "$D"/img/blobs/*/* | wc -c)
+	vefs template import i:1 "$D/img.tar" --max-size "$size" \
+		--max-entries 25
+	refused "unpacking .*more than $((size - 1)) bytes of data" \
+		template import i:2 "$D/img.tar" --max-size $((size - 1))
+	nothing_left
+	head -c 3000000 /dev/zero >"$D/img/large"
+	for i in {1..100}; do : >"$D/img/small$i"; done
+	tar -C "$D/img" -cf "$D/img.tar" .
+	gzip -k "$D/img.tar"
+	refused 'unpacking .*more than 50 entries' \
+		template import i:2 "$D/img.tar.gz" --format image \
+		--max-entries 50
+	refused 'unpacking .*more than 2097152 bytes of data' \
+		template import i:2 - --format image --max-size 2M \
+		<"$D/img.tar.gz"
+	nothing_left
+	# a directory is read where it is
+	vefs template import i:2 "$D/img" --max-entries 25 --max-size 10K
+	same_digest i:1 i:2
+}
+
 t_an_image_of_another_system_is_passed_over() {
 	make_image oci "$D/img"
 	cp "$D/img/index.json" "$D/img/index.json.one"
