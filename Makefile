@@ -108,6 +108,7 @@ TEMPLATES += paxacl
 TEMPLATES += pipeline
 TEMPLATES += seal
 TEMPLATES += staging
+TEMPLATES += tarstream
 TEMPLATES += tree
 TEMPLATES += treepath
 TEMPLATES += usage
