@@ -240,6 +240,9 @@ t_a_failed_export_removes_nothing() {
 	vefs template export t:1 "$D/null"
 	vefs template import t:2 "$D/piped"
 	same_digest t:1 t:2
+	mknod "$D/full" c 1 7
+	refused 'No space' template export t:1 "$D/full"
+	[ -c "$D/full" ]
 	find "$S/objects" -type f -delete
 	cat "$D/fifo" >"$D/piped" &
 	pid=$!
@@ -247,6 +250,8 @@ t_a_failed_export_removes_nothing() {
 		refused 'object' template export t:1 "$D/$f"
 	done
 	wait "$pid"
+	# whoever reads it does not take it for all
+	refused 'no tar|cut off' template import t:3 "$D/piped"
 	[ -c "$D/null" ]
 	[ -p "$D/fifo" ]
 	ln -s null "$D/link"
