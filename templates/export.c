@@ -27,6 +27,8 @@ struct export
 {
 	struct object_pool pool;
 	struct index *x;
+	int fd;
+	bool failed; /* nothing more is written, no end mark above all */
 	struct archive *a;
 	struct archive_entry *e;
 	struct why *why;
@@ -335,7 +337,23 @@ static int walk(struct export *x)
 	return r;
 }
 
-static int run(struct export *x, int fd)
+static la_ssize_t on_write(struct archive *a, void *ctx, const void *data,
+			   size_t len)
+{
+	struct export *x = ctx;
+	ssize_t n = -1;
+
+	if (x->failed)
+		return -1;
+	do
+		n = write(x->fd, data, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		archive_set_error(a, errno, "%s", strerror(errno));
+	return n;
+}
+
+static int run(struct export *x)
 {
 	int r;
 
@@ -349,7 +367,7 @@ static int run(struct export *x, int fd)
 	archive_write_add_filter_none(x->a);
 	archive_write_set_bytes_per_block(x->a, 256 * 1024);
 	archive_write_set_bytes_in_last_block(x->a, 10240);
-	if (archive_write_open_fd(x->a, fd) != ARCHIVE_OK)
+	if (archive_write_open(x->a, x, NULL, on_write, NULL) != ARCHIVE_OK)
 		return failed(x, "the archive");
 	r = walk(x);
 	if (r == 0 && archive_write_close(x->a) != ARCHIVE_OK)
@@ -370,9 +388,12 @@ int export_tar(struct catalog *c, struct index *x, int fd,
 		ex->x = x;
 		ex->why = why;
 		ex->options = o;
-		r = run(ex, fd);
-		if (r < 0)
-			archive_write_fail(ex->a);
+		ex->fd = fd;
+		r = run(ex);
+		ex->failed = r < 0;
+		/* it frees its buffer only when it is closed */
+		if (ex->a)
+			archive_write_close(ex->a);
 		archive_write_free(ex->a);
 		archive_entry_free(ex->e);
 		strbuf_free(&ex->stack);

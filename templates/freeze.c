@@ -32,6 +32,7 @@ struct freeze {
 	struct digest_state *digest;
 	uint32_t subdirs; /* of the directory that is being numbered */
 	struct seal *seal;
+	struct why *why;
 };
 
 static int put(struct freeze *f, unsigned table, struct store_bytes key,
@@ -58,8 +59,10 @@ static int put_node(struct freeze *f, uint64_t ino, const struct node *n)
 		return r;
 	node_digest(n, f->digest);
 	f->seal->nodes++;
-	if (S_ISREG(n->mode))
-		f->seal->size += n->size;
+	if (S_ISREG(n->mode) &&
+	    __builtin_add_overflow(f->seal->size, n->size, &f->seal->size))
+		return why_set(f->why, -EFBIG,
+			       "its files together have 2^64 bytes or more");
 	store_put_u64(key, ino);
 	return put(f, INDEX_NODES, STORE_BYTES(key, 8),
 		   STORE_BYTES(strbuf_get(&f->bytes), f->bytes.len));
@@ -225,7 +228,7 @@ static int sum_up(int dir, struct seal *s)
 int freeze_write(struct tree *t, int dir, const struct freeze_text *texts,
 		 struct seal *s, struct why *why)
 {
-	struct freeze f = { .seal = s, .tree = tree_store(t) };
+	struct freeze f = { .seal = s, .tree = tree_store(t), .why = why };
 	int r = store_open(&f.to, dir, SEAL_INDEX, &index_layout);
 
 	*s = (struct seal){ 0 };

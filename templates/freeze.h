@@ -22,7 +22,8 @@ struct freeze_text {
 
 /*
  * Write index.mdb into the directory `dir`, with `texts` (ended by a NULL key)
- * in it; nothing is synced. Fills all of *s but serial and created.
+ * in it; nothing is synced. Fills all of *s but serial and created. -EFBIG: its
+ * size is beyond 2^64.
  */
 int freeze_write(struct tree *t, int dir, const struct freeze_text *texts,
 		 struct seal *s, struct why *why);

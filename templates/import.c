@@ -189,7 +189,7 @@ static int check_sum(struct import *im, struct sha256_ctx *sum)
 static int read_tar(struct import *im, int fd, const char *name)
 {
 	struct sha256_ctx sum;
-	struct importtar_source s = { .fd = fd, .name = name };
+	struct tarstream_source s = { .fd = fd, .name = name };
 	int r;
 
 	if (wanted_sha256(im)) {
@@ -205,22 +205,22 @@ static int read_tar(struct import *im, int fd, const char *name)
 /* 1: the tar in this file, which can be read again, is an image's. */
 static int looks_like_image(struct import *im, int fd, const char *name)
 {
-	struct importtar_source s = { .fd = fd, .name = name };
+	struct tarstream_source s = { .fd = fd, .name = name };
 	struct archive_entry *e;
-	struct archive *a;
-	int r = importtar_open(im, &s, &a), got, n = 0;
+	struct tarstream *t;
+	int r = tarstream_open(im, &s, &t), got, n = 0;
 	const char *path;
 
 	if (r < 0)
 		return r;
 	/* directories may stand before the first file */
 	do
-		got = archive_read_next_header(a, &e);
+		got = tarstream_next(t, &e);
 	while (got == ARCHIVE_OK && archive_entry_filetype(e) == S_IFDIR &&
 	       ++n < 8);
 	path = got == ARCHIVE_OK ? archive_entry_pathname(e) : NULL;
 	r = path && importimage_is_first(path);
-	archive_read_free(a);
+	tarstream_free(t);
 	im->state.bytes_read = 0;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return why_sys(im->why, -errno, "%s", name);
@@ -424,18 +424,18 @@ static int check_options(struct import *im, const struct catalog_id *id)
 static int run(struct import *im, struct catalog_id *id, struct seal *seal)
 {
 	const struct import_options *o = im->options;
-	struct tree_limits limits = {
+	int r = check_options(im, id);
+
+	im->limits = (struct tree_limits){
 		.entries = o->max_entries ? o->max_entries : MAX_ENTRIES,
 		.devices = o->max_devices ? o->max_devices : MAX_DEVICES,
 	};
-	int r = check_options(im, id);
-
 	if (r == 0)
 		r = staging_new(im->catalog, &im->staging, im->why);
 	if (r < 0)
 		return r;
 	im->pool = staging_pool(im->catalog, &im->staging);
-	r = tree_new(&im->tree, im->staging.dir, &limits, im->why);
+	r = tree_new(&im->tree, im->staging.dir, &im->limits, im->why);
 	if (r == 0)
 		r = pipeline_new(&im->pipeline, &im->pool, on_done, im);
 	if (r < 0)

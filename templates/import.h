@@ -54,7 +54,7 @@ struct import_options {
  * `id` may lack a version; on success it has one. `seal` and `state` say what
  * came of it. -EEXIST: the version is there; -EBADMSG: the source is damaged
  * or of no known kind; -EKEYREJECTED: the digest is another; -E2BIG: beyond a
- * limit; -ENOSPC, ...
+ * limit; -EFBIG: more bytes than can be counted; -ENOSPC, ...
  */
 int import_run(struct catalog *c, struct catalog_id *id,
 	       const struct import_options *o, struct seal *seal,

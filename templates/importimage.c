@@ -33,6 +33,7 @@ struct image {
 	struct import *im;
 	int dir;
 	const char *name;
+	uint64_t entries, bytes; /* of the tar, as far as unpacked */
 };
 
 bool importimage_is_first(const char *path)
@@ -156,7 +157,7 @@ static int put_layer(struct image *g, const char *path, const char *hex)
 {
 	_cleanup_close_ int fd = open_file(g, path);
 	struct sha256_ctx sum = { 0 };
-	struct importtar_source s = {
+	struct tarstream_source s = {
 		.fd = fd,
 		.name = path,
 		.layer = true,
@@ -214,6 +215,14 @@ static const char *machine_arch(void)
 #endif
 }
 
+/* A platform that says nothing is ours. */
+static bool is_linux(const json_t *platform)
+{
+	const char *os = json_string_value(json_object_get(platform, "os"));
+
+	return !os || !strcmp(os, "linux");
+}
+
 /* Of several manifests the one for this machine, else the only one. */
 static const json_t *choose(const json_t *index)
 {
@@ -226,6 +235,8 @@ static const json_t *choose(const json_t *index)
 		const char *arch = json_string_value(
 			json_object_get(platform, "architecture"));
 
+		if (!is_linux(platform))
+			continue;
 		if (arch && !strcmp(arch, machine_arch()))
 			return m;
 		one = m;
@@ -410,22 +421,44 @@ static bool is_plain(const char *path)
 	return true;
 }
 
-static int unpack_data(struct image *g, struct archive *a, int fd)
+/* The archive's own files are held to the limits of the tree's. */
+static int count(struct image *g, uint64_t entries, uint64_t bytes)
 {
+	uint64_t max = g->im->options->max_bytes;
+
+	g->entries += entries;
+	g->bytes += bytes;
+	if (g->entries > g->im->limits.entries)
+		return why_set(g->im->why, -E2BIG,
+			       "unpacking %s: more than %llu entries", g->name,
+			       (unsigned long long)g->im->limits.entries);
+	if (max && g->bytes > max)
+		return why_set(g->im->why, -E2BIG,
+			       "unpacking %s: more than %llu bytes of data",
+			       g->name, (unsigned long long)max);
+	return 0;
+}
+
+static int unpack_data(struct image *g, struct tarstream *t, int fd)
+{
+	struct archive *a = tarstream_archive(t);
 	const void *data;
 	la_int64_t off;
 	size_t len;
 	ssize_t n;
-	int got;
+	int got, r;
 
 	while ((got = archive_read_data_block(a, &data, &len, &off)) ==
 	       ARCHIVE_OK) {
+		r = count(g, 0, len);
+		if (r < 0)
+			return r;
 		n = fdio_pwrite_full(fd, data, len, off);
 		if (n < 0 || (size_t)n < len)
 			return why_sys(g->im->why, n < 0 ? (int)n : -ENOSPC,
 				       "unpacking %s into the store", g->name);
 	}
-	return got == ARCHIVE_EOF ? 0 : bad(g, archive_error_string(a));
+	return got == ARCHIVE_EOF ? 0 : tarstream_failed(t);
 }
 
 static int unpack_failed(struct image *g, int r, const char *path)
@@ -435,7 +468,7 @@ static int unpack_failed(struct image *g, int r, const char *path)
 	return why_sys(g->im->why, r, "unpacking '%s' of %s", path, g->name);
 }
 
-static int unpack_one(struct image *g, struct archive *a,
+static int unpack_one(struct image *g, struct tarstream *t,
 		      struct archive_entry *e)
 {
 	const char *path = archive_entry_pathname(e), *name = "";
@@ -458,32 +491,33 @@ static int unpack_one(struct image *g, struct archive *a,
 			       ? unpack_failed(g, -errno, path)
 			       : 0;
 	fd = fdio_openat(parent, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	return fd < 0 ? unpack_failed(g, fd, path) : unpack_data(g, a, fd);
+	return fd < 0 ? unpack_failed(g, fd, path) : unpack_data(g, t, fd);
 }
 
-static int unpack(struct image *g, const struct importtar_source *s)
+static int unpack(struct image *g, const struct tarstream_source *s)
 {
 	struct archive_entry *e;
-	struct archive *a;
-	int r = importtar_open(g->im, s, &a), got = ARCHIVE_OK;
+	struct tarstream *t;
+	int r = tarstream_open(g->im, s, &t), got = ARCHIVE_OK;
 
 	if (r < 0)
 		return r;
-	while (r == 0 &&
-	       (got = archive_read_next_header(a, &e)) >= ARCHIVE_WARN) {
+	while (r == 0 && (got = tarstream_next(t, &e)) >= ARCHIVE_WARN) {
 		if (got == ARCHIVE_EOF)
 			break;
-		r = unpack_one(g, a, e);
+		r = count(g, 1, 0);
+		if (r == 0)
+			r = unpack_one(g, t, e);
 	}
 	if (r == 0 && got != ARCHIVE_EOF)
-		r = bad(g, archive_error_string(a));
-	archive_read_free(a);
+		r = tarstream_failed(t);
+	tarstream_free(t);
 	return r;
 }
 
 int importimage_tar(struct import *im, int fd, const char *name)
 {
-	struct importtar_source s = { .fd = fd, .name = name };
+	struct tarstream_source s = { .fd = fd, .name = name };
 	struct image g = { .im = im, .name = name };
 	_cleanup_close_ int dir = -1;
 	int r;

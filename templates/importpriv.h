@@ -13,6 +13,7 @@ struct import {
 	const struct import_options *options;
 	struct staging staging;
 	struct object_pool pool;
+	struct tree_limits limits;
 	struct tree *tree;
 	struct pipeline *pipeline;
 	struct import_state state;

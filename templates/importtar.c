@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "fs/base/cleanup.h"
-#include "templates/gunzip.h"
 #include "templates/paxacl.h"
+#include "templates/tarstream.h"
 #include "templates/treepath.h"
 
 /*
@@ -29,153 +29,13 @@
 /* A fifo with this attribute is a socket, which tar has no type for. */
 #define SOCKET_XATTR "trusted.vefs.socket"
 
-/* What libarchive's callbacks get; freed with the archive. */
-struct reader {
-	struct import *im;
-	const struct importtar_source *source;
-	struct gunzip *gunzip; /* where it is gzip */
-	bool looked;	       /* at the first bytes */
-	uint8_t buffer[BUFFER];
-	uint8_t plain[BUFFER]; /* what gunzip made */
-};
-
-static void drop_reader(struct reader *rd)
-{
-	if (rd)
-		gunzip_free(rd->gunzip);
-	free(rd);
-}
-
-/* At least `least` bytes unless it ends, 0 at the end. */
-static ssize_t fill(struct archive *a, struct reader *rd, size_t least)
-{
-	size_t done = 0;
-	ssize_t n = 1;
-
-	while (done < least && n > 0) {
-		n = read(rd->source->fd, rd->buffer + done, BUFFER - done);
-		if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n > 0)
-			done += (size_t)n;
-	}
-	if (n < 0) {
-		archive_set_error(a, errno, "%s", strerror(errno));
-		return -1;
-	}
-	if (rd->source->sum)
-		sha256_update(rd->source->sum, done, rd->buffer);
-	if (importpriv_read(rd->im, done) < 0) {
-		archive_set_error(a, ECANCELED, "cancelled");
-		return -1;
-	}
-	return (ssize_t)done;
-}
-
-static la_ssize_t fill_unzipped(struct archive *a, struct reader *rd,
-				ssize_t have)
-{
-	long n;
-
-	if (have > 0)
-		gunzip_feed(rd->gunzip, rd->buffer, (size_t)have);
-	while ((n = gunzip_take(rd->gunzip, rd->plain, BUFFER)) == 0) {
-		have = fill(a, rd, 1);
-		if (have < 0)
-			return -1;
-		if (have == 0 && gunzip_is_whole(rd->gunzip))
-			return 0;
-		if (have == 0) {
-			archive_set_error(a, EIO, "truncated gzip input");
-			return -1;
-		}
-		gunzip_feed(rd->gunzip, rd->buffer, (size_t)have);
-	}
-	if (n < 0)
-		archive_set_error(a, n == -ENOMEM ? ENOMEM : EIO,
-				  "gzip's check sum or data is wrong");
-	return n < 0 ? -1 : n;
-}
-
-static la_ssize_t on_read(struct archive *a, void *ctx, const void **buf)
-{
-	struct reader *rd = ctx;
-	ssize_t n = 0;
-
-	if (!rd->looked) {
-		n = fill(a, rd, 2);
-		if (n < 0)
-			return -1;
-		rd->looked = true;
-		if (gunzip_is(rd->buffer, (size_t)n)) {
-			rd->gunzip = gunzip_new();
-			if (!rd->gunzip) {
-				archive_set_error(a, ENOMEM, "no memory");
-				return -1;
-			}
-		}
-	} else if (!rd->gunzip) {
-		n = fill(a, rd, 1);
-	}
-	*buf = rd->gunzip ? rd->plain : rd->buffer;
-	return rd->gunzip ? fill_unzipped(a, rd, n) : n;
-}
-
-static int on_close(_unused_ struct archive *a, void *ctx)
-{
-	drop_reader(ctx);
-	return ARCHIVE_OK;
-}
-
-static int damaged(struct import *im, const char *name, struct archive *a)
-{
-	int e = archive_errno(a);
-
-	if (e == ECANCELED)
-		return why_set(im->why, -ECANCELED, "cancelled");
-	if (e == ENOMEM)
-		return why_sys(im->why, -ENOMEM, "reading %s", name);
-	return why_set(im->why, -EBADMSG, "%s is damaged or no tar: %s", name,
-		       archive_error_string(a) ? archive_error_string(a)
-					       : "unknown error");
-}
-
-int importtar_open(struct import *im, const struct importtar_source *s,
-		   struct archive **out)
-{
-	struct archive *a = archive_read_new();
-	struct reader *rd = calloc(1, sizeof(*rd));
-
-	if (!a || !rd) {
-		drop_reader(rd);
-		archive_read_free(a);
-		return why_sys(im->why, -ENOMEM, "reading %s", s->name);
-	}
-	rd->im = im;
-	rd->source = s;
-	archive_read_support_filter_bzip2(a);
-	archive_read_support_filter_xz(a);
-	archive_read_support_filter_zstd(a);
-	archive_read_support_format_tar(a);
-	/* read all there is: check sums of compression stand at the end */
-	archive_read_set_format_option(a, "tar", "read_concatenated_archives",
-				       "1");
-	if (archive_read_open(a, rd, NULL, on_read, on_close) != ARCHIVE_OK) {
-		int r = damaged(im, s->name, a);
-
-		archive_read_free(a);
-		return r;
-	}
-	*out = a;
-	return 0;
-}
-
 /* ---- one entry ----------------------------------------------------------- */
 
 /* What a node borrows. */
 struct scratch {
 	struct node_xattrs xattrs;
-	struct strbuf sorted, acl;
+	struct strbuf name, sorted, acl;
+	bool has_access, has_default; /* ACLs that came as attributes */
 };
 
 static int get_acl(struct import *im, struct archive_entry *e, bool access,
@@ -184,10 +44,14 @@ static int get_acl(struct import *im, struct archive_entry *e, bool access,
 	const char *path = archive_entry_pathname(e), *name = NULL;
 	int r = paxacl_get(e, access, &n->mode, &s->acl, &name);
 
-	if (r == -ENOENT || r == -EINVAL) {
+	if (r == -ENOENT || r == -EINVAL || r == -ERANGE) {
+		if (access ? s->has_access : s->has_default)
+			return 0;
 		importpriv_warn(im, "'%s': its ACL is left out, %s%s", path,
-				r == -ENOENT && name ? "nobody here is called "
-						     : "it makes no sense",
+				r == -ERANGE ? "it has an id that is too large"
+				: r == -ENOENT && name
+					? "nobody here is called "
+					: "it makes no sense",
 				r == -ENOENT && name ? name : "");
 		return 0;
 	}
@@ -199,23 +63,71 @@ static int get_acl(struct import *im, struct archive_entry *e, bool access,
 			       strbuf_get(&s->acl), s->acl.len);
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 'a' - 'A';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/*
+ * Writers hide '%', '=' and some what is not ASCII as %XX, since a pax name
+ * ends at a '='. What is no such code is the name's own.
+ */
+static const char *plain_name(const char *name, struct strbuf *to)
+{
+	strbuf_clear(to);
+	while (*name) {
+		int high = name[0] == '%' ? hex_digit(name[1]) : -1;
+		int low = high < 0 ? -1 : hex_digit(name[2]);
+		bool code = low >= 0 && high + low > 0;
+
+		strbuf_putc(to, code ? (char)(high << 4 | low) : *name);
+		name += code ? 3 : 1;
+	}
+	return strbuf_error(to) ? NULL : strbuf_get(to);
+}
+
+static int get_xattr(struct import *im, const char *path, struct node *n,
+		     const struct node_xattr *x, struct scratch *s)
+{
+	unsigned before = s->xattrs.count;
+	int r;
+
+	if (!strcmp(x->name, SOCKET_XATTR) && S_ISFIFO(n->mode)) {
+		n->mode = (n->mode & 07777) | S_IFSOCK;
+		return 0;
+	}
+	r = importpriv_xattr(im, &s->xattrs, x->name, x->value, x->value_len,
+			     path);
+	if (r < 0 || s->xattrs.count == before)
+		return r;
+	if (!strcmp(x->name, PAXACL_DEFAULT))
+		s->has_default = true;
+	if (strcmp(x->name, PAXACL_ACCESS) != 0)
+		return 0;
+	s->has_access = true;
+	return paxacl_mask(x->value, x->value_len, &n->mode);
+}
+
 static int get_xattrs(struct import *im, struct archive_entry *e,
 		      struct node *n, struct scratch *s)
 {
-	const char *name, *path = archive_entry_pathname(e);
-	const void *value;
+	const char *path = archive_entry_pathname(e);
+	struct node_xattr x;
+	const char *name;
 	size_t len;
 	int r = 0;
 
 	node_xattrs_clear(&s->xattrs);
+	s->has_access = s->has_default = false;
 	archive_entry_xattr_reset(e);
-	while (r == 0 &&
-	       archive_entry_xattr_next(e, &name, &value, &len) == ARCHIVE_OK) {
-		if (!strcmp(name, SOCKET_XATTR) && S_ISFIFO(n->mode))
-			n->mode = (n->mode & 07777) | S_IFSOCK;
-		else
-			r = importpriv_xattr(im, &s->xattrs, name, value, len,
-					     path);
+	while (r == 0 && archive_entry_xattr_next(e, &name, &x.value, &len) ==
+				 ARCHIVE_OK) {
+		x.name = plain_name(name, &s->name);
+		x.value_len = (uint32_t)len;
+		r = x.name ? get_xattr(im, path, n, &x, s) : -ENOMEM;
 	}
 	if (r == 0 && !S_ISLNK(n->mode))
 		r = get_acl(im, e, true, n, s);
@@ -317,13 +229,14 @@ static int get_node(struct import *im, struct archive_entry *e, struct node *n,
 	return r < 0 ? r : get_xattrs(im, e, n, s);
 }
 
-static int put_data(struct import *im, struct archive *a,
+static int put_data(struct import *im, struct tarstream *t,
 		    struct archive_entry *e, uint64_t ino, const char *name)
 {
 	uint64_t size = (uint64_t)archive_entry_size(e);
 	const void *data;
 	size_t len;
 	la_int64_t off;
+	struct archive *a = tarstream_archive(t);
 	int r = importpriv_begin(im, ino, archive_entry_sparse_count(e) > 0);
 
 	while (r == 0) {
@@ -332,7 +245,7 @@ static int put_data(struct import *im, struct archive *a,
 		if (got == ARCHIVE_EOF)
 			break;
 		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-			return damaged(im, name, a);
+			return tarstream_failed(t);
 		if (off < 0 || (uint64_t)off > size ||
 		    len > size - (uint64_t)off)
 			return why_set(im->why, -EBADMSG,
@@ -385,8 +298,8 @@ static int put_mark(struct import *im, const char *path)
 	return r < 0 ? r : 1;
 }
 
-static int put_entry(struct import *im, const struct importtar_source *src,
-		     struct archive *a, struct archive_entry *e,
+static int put_entry(struct import *im, const struct tarstream_source *src,
+		     struct tarstream *t, struct archive_entry *e,
 		     struct scratch *s)
 {
 	const char *path = archive_entry_pathname(e);
@@ -408,7 +321,7 @@ static int put_entry(struct import *im, const struct importtar_source *src,
 	if (r == 0)
 		r = treepath_add(im->tree, path, &n, &ino);
 	if (r == 0 && S_ISREG(n.mode))
-		r = put_data(im, a, e, ino, src->name);
+		r = put_data(im, t, e, ino, src->name);
 	return r;
 }
 
@@ -420,29 +333,30 @@ static bool is_about_names(struct archive *a)
 	return !text || strstr(text, "can't be converted");
 }
 
-static int read_all(struct import *im, const struct importtar_source *src,
-		    struct archive *a, struct scratch *s)
+static int read_all(struct import *im, const struct tarstream_source *src,
+		    struct tarstream *t, struct scratch *s)
 {
+	struct archive *a = tarstream_archive(t);
 	struct archive_entry *e;
 	la_int64_t before = 0;
 	int r, got;
 
 	for (;;) {
-		got = archive_read_next_header(a, &e);
+		got = tarstream_next(t, &e);
 		if (got == ARCHIVE_EOF)
 			break;
 		if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
-			return damaged(im, src->name, a);
+			return tarstream_failed(t);
 		if (got == ARCHIVE_WARN && !is_about_names(a))
 			importpriv_warn(im, "%s: %s", src->name,
 					archive_error_string(a));
-		r = put_entry(im, src, a, e, s);
+		r = put_entry(im, src, t, e, s);
 		if (r == 0)
 			r = importpriv_entry(im);
 		if (r < 0)
 			return r;
 		if (archive_read_data_skip(a) < ARCHIVE_WARN)
-			return damaged(im, src->name, a);
+			return tarstream_failed(t);
 		before = archive_filter_bytes(a, 0);
 	}
 	if (archive_filter_bytes(a, 0) < before + BLOCK && !src->layer)
@@ -453,7 +367,7 @@ static int read_all(struct import *im, const struct importtar_source *src,
 }
 
 /* Read what is behind the archive, for the sum of all and a writer's peace. */
-static int drain(struct import *im, const struct importtar_source *src)
+static int drain(struct import *im, const struct tarstream_source *src)
 {
 	_cleanup_free_ uint8_t *buf = malloc(BUFFER);
 	ssize_t n;
@@ -472,24 +386,24 @@ static int drain(struct import *im, const struct importtar_source *src)
 	return 0;
 }
 
-int importtar_read(struct import *im, const struct importtar_source *s)
+int importtar_read(struct import *im, const struct tarstream_source *s)
 {
 	locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	locale_t old = uselocale(plain);
 	struct scratch scratch = { 0 };
-	struct archive *a = NULL;
-	int r = importtar_open(im, s, &a);
+	struct tarstream *t = NULL;
+	int r = tarstream_open(im, s, &t);
 
-	if (r == 0) {
-		r = read_all(im, s, a, &scratch);
-		archive_read_free(a);
-	}
+	if (r == 0)
+		r = read_all(im, s, t, &scratch);
+	tarstream_free(t);
 	if (r == 0)
 		r = drain(im, s);
 	uselocale(old);
 	if (plain)
 		freelocale(plain);
 	node_xattrs_free(&scratch.xattrs);
+	strbuf_free(&scratch.name);
 	strbuf_free(&scratch.sorted);
 	strbuf_free(&scratch.acl);
 	return r;

@@ -5,7 +5,9 @@
 #include <archive_entry.h>
 #include <endian.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -126,28 +128,43 @@ int paxacl_sort(const void *raw, size_t len, struct strbuf *out)
 	return r < 0 ? r : put_rows(rows, n, out);
 }
 
+int paxacl_mask(const void *raw, size_t len, uint32_t *mode)
+{
+	_cleanup_free_ struct row *rows = NULL;
+	size_t n = 0;
+	int r = get_rows(raw, len, &rows, &n);
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (rows[i].tag == MASK)
+			*mode = (*mode & ~070u) | (rows[i].perm & 7u) << 3;
+	return r;
+}
+
 /* ---- from an archive ----------------------------------------------------- */
 
-/* Names as tar does: this machine's. */
+/*
+ * Names as tar does: this machine's. libarchive's ids are an int: what is
+ * beyond comes as the largest, or less than nothing.
+ */
 static int id_of(uint16_t tag, int id, const char *name, uint32_t *out)
 {
-	if (tag != USER && tag != GROUP) {
-		*out = NO_ID;
+	*out = NO_ID;
+	if (tag != USER && tag != GROUP)
 		return 0;
-	}
-	if (id < 0 && name && tag == USER) {
+	if (id == INT_MAX)
+		return -ERANGE;
+	if (id >= 0) {
+		*out = (uint32_t)id;
+	} else if (name && tag == USER) {
 		const struct passwd *pw = getpwnam(name);
 
-		id = pw ? (int)pw->pw_uid : -1;
-	} else if (id < 0 && name) {
+		*out = pw ? pw->pw_uid : NO_ID;
+	} else if (name) {
 		const struct group *gr = getgrnam(name);
 
-		id = gr ? (int)gr->gr_gid : -1;
+		*out = gr ? gr->gr_gid : NO_ID;
 	}
-	if (id < 0)
-		return -ENOENT;
-	*out = (uint32_t)id;
-	return 0;
+	return *out == NO_ID ? -ENOENT : 0;
 }
 
 int paxacl_get(struct archive_entry *e, bool access, uint32_t *mode,
@@ -157,7 +174,8 @@ int paxacl_get(struct archive_entry *e, bool access, uint32_t *mode,
 			  : ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
 	_cleanup_free_ struct row *rows = NULL;
 	int count, type, perm, tag, id, r;
-	bool masked = false;
+	uint32_t masked = *mode;
+	bool mask = false;
 	size_t n = 0;
 
 	/* of access ACLs those with no more than a mode says are none */
@@ -178,15 +196,41 @@ int paxacl_get(struct archive_entry *e, bool access, uint32_t *mode,
 		if (r < 0)
 			return r;
 		if (access && rows[n].tag == MASK) {
-			*mode = (*mode & ~070u) | (uint32_t)(perm & 7) << 3;
-			masked = true;
+			masked = (*mode & ~070u) | (uint32_t)(perm & 7) << 3;
+			mask = true;
 		}
 		n++;
 	}
 	r = put_rows(rows, n, out);
-	if (r == 0 && access && !masked)
-		return 0;
-	return r < 0 ? r : 1;
+	if (r < 0 || (access && !mask))
+		return r;
+	*mode = masked;
+	return 1;
+}
+
+/*
+ * Where libarchive's ids end. It would write user 0 for those beyond, and what
+ * it reads as the last one may have been any.
+ */
+static bool is_large(const struct row *row)
+{
+	return row->id != NO_ID && row->id >= INT_MAX;
+}
+
+static int add_row(struct archive_entry *e, int want, const struct row *row)
+{
+	char name[16];
+	int tag = 0, id = row->id == NO_ID || is_large(row) ? -1 : (int)row->id;
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+		if (tags[i].tag == row->tag)
+			tag = tags[i].archive;
+	snprintf(name, sizeof(name), "%u", row->id);
+	return archive_entry_acl_add_entry(e, want, row->perm, tag, id,
+					   is_large(row) ? name : NULL) ==
+			       ARCHIVE_OK
+		       ? 0
+		       : -EINVAL;
 }
 
 int paxacl_set(struct archive_entry *e, bool access, const void *raw,
@@ -195,20 +239,16 @@ int paxacl_set(struct archive_entry *e, bool access, const void *raw,
 	int want = access ? ARCHIVE_ENTRY_ACL_TYPE_ACCESS
 			  : ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
 	_cleanup_free_ struct row *rows = NULL;
+	bool large = false;
 	size_t n = 0;
 	int r = get_rows(raw, len, &rows, &n);
 
 	for (size_t i = 0; i < n && r == 0; i++) {
-		int tag = 0;
-
-		for (size_t k = 0; k < sizeof(tags) / sizeof(tags[0]); k++)
-			if (tags[k].tag == rows[i].tag)
-				tag = tags[k].archive;
-		if (archive_entry_acl_add_entry(
-			    e, want, rows[i].perm, tag,
-			    rows[i].id == NO_ID ? -1 : (int)rows[i].id,
-			    NULL) != ARCHIVE_OK)
-			r = -EINVAL;
+		r = add_row(e, want, &rows[i]);
+		large |= is_large(&rows[i]);
 	}
+	if (r == 0 && large)
+		archive_entry_xattr_add_entry(
+			e, access ? PAXACL_ACCESS : PAXACL_DEFAULT, raw, len);
 	return r;
 }

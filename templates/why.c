@@ -6,15 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/base/printable.h"
+
 /* Did it have nothing to say yet? It has now. */
 static bool say(struct why *w, const char *fmt, va_list ap)
 {
 	if (!w || w->text[0])
 		return false;
 	vsnprintf(w->text, sizeof(w->text), fmt, ap);
-	for (char *p = w->text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
+	printable_mask(w->text, strlen(w->text), "");
 	return true;
 }
 

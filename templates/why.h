@@ -16,7 +16,7 @@ struct why {
 
 /*
  * Say why `err` (negative) is returned, unless something was said already.
- * Bytes that do not print come out as "?". `w` may be NULL. Returns `err`.
+ * What a terminal would obey comes out as "?". `w` may be NULL. Returns `err`.
  */
 int why_set(struct why *w, int err, const char *fmt, ...) _printf_(3, 4);
 

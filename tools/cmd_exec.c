@@ -15,6 +15,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
+#include "fs/base/printable.h"
 #include "fs/base/strbuf.h"
 #include "tools/ct/attach.h"
 #include "tools/ctwork.h"
@@ -359,16 +360,6 @@ static int run_console(const struct cmd *self, struct cmd_common *common,
 	return CMD_OK;
 }
 
-/* Nothing that a terminal obeys: it comes from inside, and is read later. */
-static void make_harmless(char *data, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (((unsigned char)data[i] < ' ' &&
-		     !strchr("\n\r\t", data[i])) ||
-		    data[i] == 127)
-			data[i] = '?';
-}
-
 /* All that is there from `off` on; how far. */
 static off_t print_from(int fd, off_t off)
 {
@@ -376,8 +367,9 @@ static off_t print_from(int fd, off_t off)
 	ssize_t n;
 
 	while ((n = pread(fd, data, sizeof(data), off)) > 0) {
+		/* it comes from inside, and is read later */
 		if (isatty(STDOUT_FILENO))
-			make_harmless(data, (size_t)n);
+			printable_mask(data, (size_t)n, "\n\r\t");
 		if (write(STDOUT_FILENO, data, (size_t)n) != n)
 			return -1;
 		off += n;

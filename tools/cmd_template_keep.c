@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* vefs template verify, export, rename, remove, gc. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "tools/container.h"
 #include "tools/jsontext.h"
 #include "tools/mounting.h"
+#include "tools/outfile.h"
 #include "tools/progress.h"
 #include "tools/tcmd.h"
 
@@ -141,20 +141,18 @@ static int on_exported(void *ctx, uint64_t entries, uint64_t bytes)
 static int export(struct tcmd_work *w, const struct cmd_common *common,
 		  const char *file)
 {
-	bool out = !strcmp(file, "-");
+	_cleanup_(outfile_free) struct outfile to = OUTFILE_NONE;
 	struct progress p;
 	struct export_options o = { .progress = on_exported, .ctx = &p };
-	int fd = out ? STDOUT_FILENO
-		     : open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-			    0600);
-	int r;
+	bool out = !strcmp(file, "-");
+	int fd, r = out ? 0 : outfile_open(&to, file);
 
-	if (fd < 0) {
-		r = -errno;
+	if (r < 0) {
 		why_sys(&w->why, r, "%s", file);
 		return cmd_fail(r, &w->why);
 	}
-	if (out && isatty(fd)) {
+	fd = out ? STDOUT_FILENO : to.fd;
+	if (isatty(fd)) {
 		log_error("a tar is not for a terminal: give a file or a pipe");
 		return CMD_USAGE;
 	}
@@ -162,12 +160,11 @@ static int export(struct tcmd_work *w, const struct cmd_common *common,
 	progress_start(&p, common->quiet);
 	r = export_tar(w->c, w->v.x, fd, &o, &w->why);
 	progress_end(&p);
-	if (!out && close(fd) < 0 && r == 0) {
-		r = -errno;
-		why_sys(&w->why, r, "%s", file);
+	if (r == 0 && !out) {
+		r = outfile_finish(&to);
+		if (r < 0)
+			why_sys(&w->why, r, "%s", file);
 	}
-	if (r < 0 && !out)
-		unlink(file);
 	return r < 0 ? cmd_fail(r, &w->why) : CMD_OK;
 }
 

@@ -62,10 +62,10 @@ static unsigned width(void)
 
 static size_t add_bar(char *to, size_t room, uint64_t done, uint64_t total)
 {
-	int full = (int)((double)done / (double)total * BAR_MAX);
+	double part = (double)done / (double)total;
+	int full = part < 1 ? (int)(part * BAR_MAX) : BAR_MAX;
 	char bar[BAR_MAX + 1];
 
-	full = full > BAR_MAX ? BAR_MAX : full;
 	memset(bar, '.', BAR_MAX);
 	memset(bar, '#', (size_t)full);
 	bar[BAR_MAX] = '\0';

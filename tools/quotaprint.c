@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "fs/base/printable.h"
 #include "tools/quotaword.h"
 
 #define NAME_MIN 9
@@ -30,12 +31,10 @@ static const char *limit_text(enum limit_resource what, uint64_t n,
 /* A name of the container's own, what a terminal would obey as "?". */
 static int put_name(FILE *out, const char *name)
 {
-	int n = 0;
+	size_t len = strlen(name);
 
-	for (; *name; name++, n++)
-		fputc((unsigned char)*name < ' ' || *name == 127 ? '?' : *name,
-		      out);
-	return n;
+	printable_put(out, name, len);
+	return (int)len;
 }
 
 /* ---- vzquota --------------------------------------------------------------- */

@@ -257,28 +257,6 @@ int cmd_fail(int err, const struct why *why)
 	return CMD_FAILED;
 }
 
-const char *cmd_size(uint64_t bytes, char text[CMD_SIZE_MAX])
-{
-	static const char *const units[] = { "B",   "KiB", "MiB",
-					     "GiB", "TiB", "PiB" };
-	double v = (double)bytes;
-	size_t unit = 0;
-
-	while (v >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-		v /= 1024;
-		unit++;
-	}
-	snprintf(text, CMD_SIZE_MAX, unit && v < 100 ? "%.1f %s" : "%.0f %s", v,
-		 units[unit]);
-	return text;
-}
-
-void cmd_print_name(const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		putchar((unsigned char)s[i] < ' ' || s[i] == 127 ? '?' : s[i]);
-}
-
 int cmd_flush(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))

@@ -10,6 +10,8 @@
 #include <sys/syslog.h>
 #include <sys/un.h>
 
+#include "fs/base/printable.h"
+
 /*
  * syslog(3) is not used because it closes and opens its descriptor as it
  * likes: several processes share ours, by number. One datagram socket stays
@@ -103,6 +105,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);
+	printable_mask(line + n, strlen(line + n), "");
 
 	if (!atomic_load(&log_syslog_only)) {
 		size_t len = strlen(line);

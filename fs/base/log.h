@@ -6,6 +6,7 @@
  * log - lines for people: to stderr while there is one, else to syslog.
  *
  * Thread-safe: each line is one write. A line needs no newline at its end.
+ * What a terminal would obey in it comes as "?": names may be anybody's.
  */
 #include "fs/base/cleanup.h"
 

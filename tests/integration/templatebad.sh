@@ -64,6 +64,49 @@ t_damaged_compression() {
 	only_versions ""
 }
 
+# sparse_tar FILE PIECES: a file of so many, which libarchive all remembers
+sparse_tar() {
+	python3 - "$@" <<-'END'
+		import io, sys, tarfile
+		n = int(sys.argv[2])
+		m = b"%d\n" % n + b"0\n0\n" * n
+		m += b"\0" * (-len(m) % 512)
+		i = tarfile.TarInfo("oci-layout")
+		i.size = len(m)
+		i.pax_headers = {"GNU.sparse.major": "1",
+		                 "GNU.sparse.minor": "0",
+		                 "GNU.sparse.name": "oci-layout",
+		                 "GNU.sparse.realsize": "10"}
+		with tarfile.open(sys.argv[1], "w",
+		                  format=tarfile.PAX_FORMAT) as t:
+		    t.addfile(i, io.BytesIO(m))
+	END
+}
+
+# A few kilobytes of gzip may not ask for a gigabyte of memory.
+t_headers_have_a_limit() {
+	local c
+
+	sparse_tar "$D/s.tar" 100000
+	vefs template import ok:1 "$D/s.tar" --format tar
+	# zeros behind the end are not a header
+	head -c 20M /dev/zero >>"$D/s.tar"
+	vefs template import ok:2 "$D/s.tar" --format tar
+	same_digest ok:1 ok:2
+	sparse_tar "$D/s.tar" 3000000
+	for c in cat gzip bzip2 xz zstd; do
+		$c <"$D/s.tar" >"$D/s.$c"
+		refused 'header has more than 8 MiB' \
+			template import bad:1 "$D/s.$c" --format tar
+		refused 'header has more than 8 MiB' \
+			template import bad:1 - <"$D/s.$c"
+		refused 'header has more than 8 MiB' \
+			template import bad:1 "$D/s.$c" --format image
+		nothing_left
+	done
+	only_versions ok:1 ok:2
+}
+
 t_later_entries_win() {
 	mkdir "$D/bad"
 	bad_tars "$D/bad"
@@ -91,6 +134,27 @@ t_wrong_digest_and_limits() {
 	refused 'device' template import t:3 "$D/s.tar" --max-devices 1
 	refused 'bytes' template import t:3 "$D/s.tar" --max-size 10K
 	only_versions t:1 t:2
+}
+
+# On a tmpfs files may be as long as a number can say.
+t_more_bytes_than_can_be_counted() {
+	local i
+
+	mkdir "$D/huge"
+	mount -t tmpfs -o size=64m,mode=700 none "$D/huge"
+	S=$D/huge/store
+	mkdir "$D/huge/src"
+	for i in 1 2; do truncate -s 9223372036854775807 "$D/huge/src/$i"; done
+	vefs template import t:1 "$D/huge/src"
+	assert_eq 18446744073709551614 \
+		"$(sed -n 's/^size=//p' "$S/templates/t/1/seal")"
+	echo x >"$D/huge/src/3"
+	refused '2\^64 bytes or more' template import t:2 "$D/huge/src"
+	truncate -s 9223372036854775807 "$D/huge/src/3"
+	refused '2\^64 bytes or more' template import t:2 "$D/huge/src"
+	nothing_left
+	only_versions t:1
+	vefs template verify
 }
 
 t_foreign_stores() {
@@ -157,6 +221,134 @@ t_a_damaged_object_is_found_by_path() {
 	refused '/victim: its data: the object is missing' \
 		template verify t:1 --fast
 	vefs template verify t:2
+}
+
+# ---- exports -----------------------------------------------------------------
+
+# What is no regular file is written as it is, and is there after a failure.
+t_a_failed_export_removes_nothing() {
+	local f pid
+
+	make_tree "$D/src"
+	vefs template import t:1 "$D/src"
+	mknod "$D/null" c 1 3
+	mkfifo "$D/fifo"
+	cat "$D/fifo" >"$D/piped" &
+	pid=$!
+	vefs template export t:1 "$D/fifo"
+	wait "$pid"
+	vefs template export t:1 "$D/null"
+	vefs template import t:2 "$D/piped"
+	same_digest t:1 t:2
+	mknod "$D/full" c 1 7
+	refused 'No space' template export t:1 "$D/full"
+	[ -c "$D/full" ]
+	find "$S/objects" -type f -delete
+	cat "$D/fifo" >"$D/piped" &
+	pid=$!
+	for f in null fifo; do
+		refused 'object' template export t:1 "$D/$f"
+	done
+	wait "$pid"
+	# whoever reads it does not take it for all
+	refused 'no tar|cut off' template import t:3 "$D/piped"
+	[ -c "$D/null" ]
+	[ -p "$D/fifo" ]
+	ln -s null "$D/link"
+	refused 'object' template export t:1 "$D/link"
+	[ -L "$D/link" ]
+	[ -c "$D/null" ]
+	refused 'object' template export t:1 "$D/new"
+	refused 'directory' template export t:1 "$D/src"
+	refused 'No such file' template export t:1 "$D/nowhere/new"
+	[ -z "$(find "$D" -maxdepth 1 -name 'new*')" ]
+}
+
+# only_in DIRECTORY NAME...
+only_in() {
+	assert_eq "$(printf '%s\n' "${@:2}")" "$(ls "$1")"
+}
+
+# Of an older file all is there until the new one is whole.
+t_an_export_replaces_what_is_whole() {
+	local f
+
+	make_tree "$D/src"
+	vefs template import t:1 "$D/src"
+	mkdir "$D/to"
+	echo older >"$D/to/file"
+	chown 12:34 "$D/to/file"
+	chmod 640 "$D/to/file"
+	ln -s to/file "$D/link"
+	ln -s ../link "$D/to/link"
+	ln -s to/later "$D/dangling"
+	mkdir "$D/kept"
+	mv "$S"/objects/* "$D/kept"
+	for f in to/file to/link dangling; do
+		refused 'object' template export t:1 "$D/$f"
+	done
+	assert_eq older "$(cat "$D/to/file")"
+	only_in "$D/to" file link
+	mv "$D"/kept/* "$S/objects"
+	(cd "$D/to" && vefs template export t:1 link)
+	vefs template import t:2 "$D/to/file"
+	same_digest t:1 t:2
+	[ -L "$D/to/link" ]
+	[ -L "$D/link" ]
+	assert_eq "640 12:34" "$(stat -c '%a %u:%g' "$D/to/file")"
+	vefs template export t:1 "$D/dangling"
+	cmp "$D/to/file" "$D/to/later"
+	assert_eq 600 "$(stat -c %a "$D/to/later")"
+	only_in "$D/to" file later link
+	vefs template export t:1 /dev/stdout >"$D/to/file"
+	cmp "$D/to/file" "$D/to/later"
+	vefs template export t:1 /dev/stdout | cmp - "$D/to/later"
+	# killed in the middle
+	timeout -s TERM 0.01 "$VEFS_BIN/vefs" --root "$S" template export \
+		t:1 "$D/to/file" || true
+	cmp "$D/to/file" "$D/to/later"
+	only_in "$D/to" file later link
+}
+
+# ---- names -------------------------------------------------------------------
+
+# What a terminal would obey is in no word of ours, in bytes or in UTF-8.
+t_names_command_no_terminal() {
+	local evil
+
+	evil=$(printf 'x\033[2J\302\233\2332J\177\nb\303\251')
+	mkdir "$D/src" "$D/other"
+	echo data >"$D/src/$evil"
+	ln -s "$evil" "$D/src/link"
+	vefs template import t:1 "$D/src"
+	vefs template import t:2 "$D/other"
+	rm "$S"/objects/*/*
+	cp -r "$D/src" "$D/$evil"
+	python3 - "$D/s.tar" "$evil" <<-'END'
+		import sys, tarfile
+		with tarfile.open(sys.argv[1], "w") as t:
+		    t.addfile(tarfile.TarInfo(sys.argv[2]))
+		    t.addfile(tarfile.TarInfo(sys.argv[2] + "/below"))
+	END
+	{
+		vefs template tree t:1 --long
+		vefs template diff t:1 t:2
+		! vefs template verify t:1 || fail "nothing is missing"
+		! vefs template export t:1 "$D/e.tar" || fail "nothing is missing"
+		! vefs template import t:3 "$D/s.tar" || fail "not refused"
+		vefs template import t:4 "$D/$evil"
+		vefs template show t:4
+		! vefs template show "$evil" || fail "there is no such name"
+	} >"$D/said" 2>&1
+	# no control character, and no line that a name began
+	python3 - "$D/said" <<-'END'
+		import sys, unicodedata
+		text = open(sys.argv[1], "rb").read().decode()
+		assert not [c for c in text
+		            if unicodedata.category(c) == "Cc" and c != "\n"]
+		assert text.count("x?[2J???2J??b\u00e9") >= 9
+		assert not [l for l in text.split("\n") if l.startswith("b")]
+	END
 }
 
 # ---- no space ----------------------------------------------------------------
