@@ -295,6 +295,8 @@ TCMD_RUN(gc)
 	status = tcmd_begin(&w, common, NULL);
 	if (status != CMD_OK)
 		return status;
+	if (!o.dry)
+		container_sweep(w.c);
 	progress_catch_signals();
 	progress_start(&p, true);
 	o.ctx = &p;
