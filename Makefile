@@ -168,6 +168,7 @@ FS += fuseproctext
 FS += fusereq
 FS += fusewire
 FS += gate
+FS += extents
 FS += gatefile
 FS += hostlimit
 FS += htable

@@ -580,6 +580,7 @@ void gate_leave(struct gate_pass *p)
 		gate_settle(p->o, p->watched[k].inode, p->watched[k].fd);
 		slot_counted(itable_index(p->o->inodes, p->watched[k].inode));
 	}
+	p->n_watched = 0;
 	if (!p->inside)
 		return;
 	charge_release(p->o->gate->ledger, &p->hold);
