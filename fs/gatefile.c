@@ -15,7 +15,8 @@
 #include "fs/itableset.h"
 #include "fs/slot.h"
 
-#define COPY_MAX (512u << 10) /* bytes that are read and written at once */
+#define COPY_MAX (512u << 10)  /* bytes that are read and written at once */
+#define SHARED_MAX (16u << 20) /* by who is alone meanwhile */
 #define ZEROS_MAX (64u << 10)
 
 /* What is not allocated yet. */
@@ -447,6 +448,11 @@ static ssize_t copy_mapped(const struct gatefile_copy *c, size_t len)
 	return fdio_pwrite_sync(c->out, buf, (size_t)n, c->off_out, 0);
 }
 
+/*
+ * Where blocks are shared holes are copied, too, into what was dense: nobody
+ * writes there meanwhile, neither by what inode->dense says nor so that it
+ * grows. Not for too long.
+ */
 ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 		      const struct gatefile_copy *c)
 {
@@ -460,7 +466,10 @@ ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 	n = gatefile_give_back(o, c->out, (uint64_t)c->off_out);
 	if (n < 0)
 		return n;
-	n = (ssize_t)c->len;
+	s.alone = o->gate && gate_fs(o->gate)->shares;
+	if (s.alone && s.len > SHARED_MAX)
+		s.len = SHARED_MAX;
+	n = (ssize_t)s.len;
 	if (o->gate)
 		n = ask(&pass, i, c->out, &s);
 	if (n < 0)
@@ -469,6 +478,8 @@ ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 		gate_late(o, i);
 	if (o->gate && is_mapped(o, i))
 		return copy_mapped(c, (size_t)n);
+	if (s.alone)
+		shrink_dense(i, c->off_out);
 	n = copy_file_range(c->in, &from, c->out, &to, (size_t)n, 0);
 	return n < 0 ? -errno : n;
 }

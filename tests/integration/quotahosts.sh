@@ -11,9 +11,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 failed=0
 
 # What a filesystem says of blocks, holes, attributes and its own state.
-space='write write_cached pwrite_to_one_file append copy_range reflink truncate
+space='write write_cached pwrite_to_one_file append copy_* reflink truncate
 	every* append_after* behind* fallocate fallocate_z* fallocate_p* fallocate_t*
-	mmap mmap_p* killed*'
+	mmap mmap_p* map_* killed*'
 names='create create_over* hard_links* rename_over unlink* copy_up copy_up_b*
 	reference*'
 owners='chown setgid* xattrs acls'
