@@ -142,6 +142,30 @@ xattr_at() {
 	fi
 }
 
+# How many blocks XFS takes at once is not for who is inside to say.
+t_extent_size() {
+	qmnt
+	is_on xfs || skip "only XFS has extent sizes"
+	about_user
+	give space 524288
+	as_owner touch "$H/f"
+	as_owner "$VT" fsxattr "$H/f" same
+	as_owner "$VT" fsxattr "$H/f" noatime
+	owner_refused EPERM "$VT" fsxattr "$H/f" extsize 1M
+	owner_refused EPERM "$VT" fsxattr "$H/f" cowextsize 1M
+	owner_refused EPERM "$VT" fsxattr "$H" extszinherit 1M
+	as_owner truncate -s 64M "$H/f"
+	as_owner "$VT" write "$H/f" 0 text
+	usage_of user 1001
+	assert_le "$SPACE" "$HARD" "usage"
+	# What the host has said stays, and does no harm to other flags.
+	"$VT" fsxattr "$U/home" extszinherit 65536
+	as_owner touch "$H/g"
+	as_owner "$VT" fsxattr "$H/g" noatime
+	owner_refused EPERM "$VT" fsxattr "$H/g" same 131072
+	no_drift
+}
+
 t_xattrs() {
 	qmnt
 	touch "$H/probe"
