@@ -433,6 +433,7 @@ UNIT += test_procview
 UNIT += test_program
 UNIT += test_quotaconf
 UNIT += test_quotadb
+UNIT += test_quotafile
 UNIT += test_quotalink
 UNIT += test_quotastate
 UNIT += test_quotaword

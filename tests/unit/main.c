@@ -109,6 +109,7 @@ static const struct {
 	{ "program", test_program_suite },
 	{ "quotaconf", test_quotaconf_suite },
 	{ "quotadb", test_quotadb_suite },
+	{ "quotafile", test_quotafile_suite },
 	{ "quotalink", test_quotalink_suite },
 	{ "quotastate", test_quotastate_suite },
 	{ "quotaword", test_quotaword_suite },
