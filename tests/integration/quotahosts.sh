@@ -16,7 +16,7 @@ space='write write_cached pwrite_to_one_file append copy_* reflink truncate
 	mmap mmap_p* killed*'
 names='create create_over* hard_links* rename_over unlink* copy_up copy_up_b*
 	reference*'
-owners='chown setgid* xattrs acls extent*' maps='*'
+owners='chown chown_while* setgid* xattrs acls extent*' maps='*'
 life='df*' counts='counted* check_and*'
 if [ "${QUOTA_ALL:-0}" = 1 ]; then
 	space='*' names='*' owners='*' life='*' counts='*'

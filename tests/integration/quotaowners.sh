@@ -5,6 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_limits.sh
 . "$LIB_DIR/lib_limits.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_survive.sh
+. "$LIB_DIR/lib_survive.sh"
 
 # ---- owners ----------------------------------------------------------------
 
@@ -88,6 +90,26 @@ t_chown_by_many() {
 	done
 	unwatch
 	assert_eq 3 "$n" "files that could go to the user"
+	no_drift
+}
+
+has_a_mib() {
+	usage_of user 1001
+	[ "$SPACE" -ge 1048576 ]
+}
+
+# Given away while it is open: the new owner's limits hold from the next open on,
+# his usage is right when it is closed.
+t_chown_while_open() {
+	qmnt
+	ask set user 1001 space 0 262144
+	exec 5>"$M/f"
+	chown 1001 "$M/f"
+	head -c 1048576 /dev/zero >&5
+	exec 5>&-
+	until_ok 30 has_a_mib
+	owner_refused EDQUOT "$VT" write "$M/f" 1048576 text
+	owner_refused EDQUOT "$VT" write "$M/f" 1048576 text rdwr
 	no_drift
 }
 
