@@ -41,24 +41,11 @@ static int open_size(struct overlay *o, const struct itable_view *v,
 
 int change_truncate(struct overlay *o, struct inode *i, int fd, off_t size)
 {
-	GATE_PASS(pass, o);
 	struct stat st;
 	int r = size == 0 ? copyup(o, i, COPYUP_EMPTY) : 0;
 
 	if (r == 0)
-		r = gatefile_give_back(o, fd, (uint64_t)size);
-	if (r == 0)
-		r = gate_watch(&pass, i, fd);
-	if (r == 0)
-		r = gate_enter_alone(&pass);
-	if (r < 0)
-		return r;
-	gatefile_shrunk(i, size);
-	if (o->gate)
-		gate_late(o, i);
-	if (ftruncate(fd, size) == 0)
-		return 0;
-	r = -errno;
+		r = gatefile_truncate(o, i, fd, size);
 	/* The copy-up has emptied it: what is left is nothing. */
 	if (size == 0 && fdio_stat(fd, &st) == 0 && st.st_size == 0)
 		return 0;

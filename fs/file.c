@@ -319,11 +319,15 @@ static int ask_limits(struct overlay *o, struct inode *i, int flags,
  * Others have it open by passthrough, so must this one: what it maps into
  * memory is written past us. Not into holes, then.
  */
-static int fill(struct overlay *o, struct inode *i, struct file_opened *out)
+static int fill(struct overlay *o, struct inode *i, const struct opening *w,
+		struct file_opened *out)
 {
-	int fd = file_fd(o, out->fh);
-	int r = fd < 0 ? fd : gatefile_fill(o, i, fd);
+	int fd, r;
 
+	if (!out->direct || !w->both)
+		return 0;
+	fd = file_fd(o, out->fh);
+	r = fd < 0 ? fd : gatefile_fill(o, i, fd);
 	if (r < 0)
 		file_release(o, out->fh);
 	return r;
@@ -354,19 +358,19 @@ int file_open(struct overlay *o, struct inode *i, int flags, bool kill_priv,
 		r = ask_limits(o, i, flags, &w);
 	if (r == 0)
 		r = enter(o, i, flags, &w, out);
-	if (r == 0 && out->direct && w.both)
-		r = fill(o, i, out);
-	return r;
+	return r == 0 ? fill(o, i, &w, out) : r;
 }
 
 int file_adopt(struct overlay *o, struct inode *i, int flags, int fd,
 	       struct file_opened *out)
 {
 	struct opening w = { .fd = fd };
+	int r;
 
 	if (o->gate && (flags & O_ACCMODE) != O_RDONLY)
 		heed_limits(o, i, flags, &w);
-	return enter(o, i, flags, &w, out);
+	r = enter(o, i, flags, &w, out);
+	return r == 0 ? fill(o, i, &w, out) : r;
 }
 
 /* What was written by passthrough, or has changed since it was written. */

@@ -39,6 +39,7 @@ struct gate {
 	struct footprint_fs fs;
 	pthread_rwlock_t turn;
 	struct lock stripes[STRIPES];
+	struct lock ends;
 	struct late *late;   /* NULL: nothing is late here */
 	_Atomic bool doomed; /* something was removed lately */
 	_Atomic bool host;   /* keeps the container's limit on space */
@@ -104,6 +105,7 @@ int gate_begin(struct gate *g)
 {
 	make_turn(g);
 	memset(g->stripes, 0, sizeof(g->stripes));
+	memset(&g->ends, 0, sizeof(g->ends));
 	return ledger_recover(g->ledger);
 }
 
@@ -336,7 +338,9 @@ void gate_gone(struct overlay *o, struct inode *i)
 		return;
 	if (o->gate->fs.late && gate_owner(o, i, &owner))
 		look_last(o, i);
+	lock_acquire(&o->gate->ends);
 	charge_forget(o->gate->ledger, itable_index(o->inodes, i));
+	lock_release(&o->gate->ends);
 }
 
 static void look(struct overlay *o, struct inode *i)
@@ -557,6 +561,11 @@ void gate_go_on(struct gate *g)
 	pthread_rwlock_unlock(&g->turn);
 }
 
+struct lock *gate_ends(struct gate *g)
+{
+	return &g->ends;
+}
+
 int gate_look_late(struct overlay *o)
 {
 	return o->gate->late ? late_look(o, o->gate->late, look) : -1;
@@ -580,6 +589,7 @@ void gate_leave(struct gate_pass *p)
 		gate_settle(p->o, p->watched[k].inode, p->watched[k].fd);
 		slot_counted(itable_index(p->o->inodes, p->watched[k].inode));
 	}
+	p->n_watched = 0;
 	if (!p->inside)
 		return;
 	charge_release(p->o->gate->ledger, &p->hold);

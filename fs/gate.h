@@ -33,6 +33,7 @@
 #define GATE_WATCHED 3u
 
 struct gate;
+struct lock;
 struct slot_table;
 
 /* The quota of a mount. The ledger is taken. -errno, and it is freed. */
@@ -42,9 +43,14 @@ struct ledger *gate_ledger(const struct gate *g);
 const struct footprint_fs *gate_fs(const struct gate *g);
 /* In each worker, before it serves. */
 int gate_begin(struct gate *g);
-/* From _stop to _go_on nothing in upper grows, shrinks or comes and goes. */
+/*
+ * From _stop to _go_on nothing in upper grows, shrinks or comes and goes, but
+ * what has no name may end: not while this lock is held, too, as briefly as
+ * can be. Only the ledger's may be taken then.
+ */
 void gate_stop(struct gate *g);
 void gate_go_on(struct gate *g);
+struct lock *gate_ends(struct gate *g);
 
 struct gate_pass {
 	struct overlay *o;

@@ -23,8 +23,13 @@ struct gatefile_bytes {
 ssize_t gatefile_write(struct overlay *o, struct inode *i, int fd,
 		       const struct gatefile_bytes *b);
 
-/* It has `size` bytes now, or holes from there on; with its pass alone. */
-void gatefile_shrunk(struct inode *i, off_t size);
+/*
+ * Below, a file that was ever filled (gatefile_fill) gets no holes: what grows
+ * at its end takes all blocks up to there, punching writes zeros.
+ */
+
+/* 0 or -errno, and nothing has changed. */
+int gatefile_truncate(struct overlay *o, struct inode *i, int fd, off_t size);
 
 /* All or nothing. */
 int gatefile_fallocate(struct overlay *o, struct inode *i, int fd, int mode,
@@ -35,6 +40,7 @@ struct gatefile_copy {
 	off_t off_in, off_out;
 	size_t len;
 };
+/* As copy_file_range(2): perhaps less than asked for. */
 ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 		      const struct gatefile_copy *c);
 
@@ -47,8 +53,8 @@ ssize_t gatefile_copy(struct overlay *o, struct inode *i,
 int gatefile_give_back(struct overlay *o, int fd, uint64_t off);
 
 /*
- * Give every hole of the file its blocks: it will be written where we do not
- * see it.
+ * Give every hole of the file its blocks, now and for as long as the kernel
+ * knows the inode: it will be written where we do not see it. 0 or -errno.
  */
 int gatefile_fill(struct overlay *o, struct inode *i, int fd);
 

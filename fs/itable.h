@@ -48,6 +48,7 @@ enum {
 	INODE_PASS_LOWER = 1 << 12, /* its backing id is the lower file's */
 	INODE_SETTLED = 1 << 13,    /* copied up, and that was synced */
 	INODE_WATCHED = 1 << 14,    /* its backing id is by window's mount */
+	INODE_MAPPED = 1 << 15,	    /* its blocks may be mapped: no holes */
 };
 
 #define ITABLE_NAME_MAX 255

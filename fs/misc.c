@@ -34,11 +34,28 @@ static const struct ioctl_known *ioctl_find(unsigned cmd)
 	return NULL;
 }
 
+#define EXTENT_SIZES (FS_XFLAG_EXTSIZE | FS_XFLAG_EXTSZINHERIT)
+#define HINTS                                                                  \
+	(EXTENT_SIZES | FS_XFLAG_COWEXTSIZE | FS_XFLAG_REALTIME |              \
+	 FS_XFLAG_RTINHERIT)
+
+/* Do both say the same of where blocks come from, and how many at once? */
+static bool same_hints(const struct fsxattr *a, const struct fsxattr *b)
+{
+	if ((a->fsx_xflags ^ b->fsx_xflags) & HINTS)
+		return false;
+	if ((a->fsx_xflags & EXTENT_SIZES) && a->fsx_extsize != b->fsx_extsize)
+		return false;
+	return !(a->fsx_xflags & FS_XFLAG_COWEXTSIZE) ||
+	       a->fsx_cowextsize == b->fsx_cowextsize;
+}
+
 /*
  * Projects are the host's, which may have a limit on this one: who is inside
- * changes neither a file's nor that it is inherited.
+ * changes neither a file's nor that it is inherited. Nor does he say how many
+ * blocks XFS takes at once: that are more than a write asks for.
  */
-static int keep_project(int fd, unsigned cmd, void *arg)
+static int keep_host(int fd, unsigned cmd, void *arg)
 {
 	struct fsxattr now, *x = arg;
 	int flags, *f = arg;
@@ -54,7 +71,7 @@ static int keep_project(int fd, unsigned cmd, void *arg)
 	x->fsx_projid = now.fsx_projid;
 	x->fsx_xflags = (x->fsx_xflags & ~FS_XFLAG_PROJINHERIT) |
 			(now.fsx_xflags & FS_XFLAG_PROJINHERIT);
-	return 0;
+	return same_hints(&now, x) ? 0 : -EPERM;
 }
 
 int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
@@ -87,7 +104,7 @@ int misc_ioctl(struct overlay *o, struct inode *i, const struct misc_ioctl *c)
 		return fd;
 	if (k->write)
 		change_not_plain(o, i);
-	r = o->gate && k->write ? keep_project(fd, c->cmd, arg) : 0;
+	r = o->gate && k->write ? keep_host(fd, c->cmd, arg) : 0;
 	if (r < 0)
 		return r;
 	if (ioctl(fd, c->cmd, arg) < 0)

@@ -14,6 +14,7 @@
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
 #include "fs/base/flockwait.h"
+#include "fs/base/lock.h"
 #include "fs/base/log.h"
 #include "fs/base/u64map.h"
 #include "fs/gate.h"
@@ -169,6 +170,8 @@ int64_t quotafile_check(struct overlay *o, bool fix,
 	gate_stop(o->gate);
 	look(&c);
 	r = c.err < 0 ? c.err : count(&c, &found);
+	/* A file without a name ends whenever the kernel says so. */
+	lock_acquire(gate_ends(o->gate));
 	if (r == 0) {
 		charge_each_doomed(l, add_doomed, found);
 		n = (int64_t)(scan_inodes(found) + c.n);
@@ -176,6 +179,7 @@ int64_t quotafile_check(struct overlay *o, bool fix,
 		if (fix)
 			r = scan_apply(found, l);
 	}
+	lock_release(gate_ends(o->gate));
 	gate_go_on(o->gate);
 	scan_free(found);
 	return r < 0 ? r : n;

@@ -20,19 +20,20 @@
 /* What is not here may do anything: cautious. */
 static const struct {
 	uint32_t magic;
-	bool ahead, dirs_grow, xattr_block, late;
+	bool ahead, dirs_grow, xattr_block, late, shares;
 } kinds[] = {
-	{ EXT4_SUPER_MAGIC, false, true, true, true },
-	{ XFS_SUPER_MAGIC, true, true, true, true },
-	{ BTRFS_SUPER_MAGIC, false, false, false, false },
-	{ TMPFS_MAGIC, false, false, false, false },
+	{ EXT4_SUPER_MAGIC, false, true, true, true, false },
+	{ XFS_SUPER_MAGIC, true, true, true, true, true },
+	{ BTRFS_SUPER_MAGIC, false, false, false, false, true },
+	{ TMPFS_MAGIC, false, false, false, false, false },
 };
 
 int footprint_fs(int fd, struct footprint_fs *out)
 {
 	struct footprint_fs f = { .dirs_grow = true,
 				  .xattr_block = true,
-				  .late = true };
+				  .late = true,
+				  .shares = true };
 	struct statfs s;
 	uint64_t block;
 
@@ -49,6 +50,7 @@ int footprint_fs(int fd, struct footprint_fs *out)
 		f.dirs_grow = kinds[i].dirs_grow;
 		f.xattr_block = kinds[i].xattr_block;
 		f.late = kinds[i].late;
+		f.shares = kinds[i].shares;
 	}
 	*out = f;
 	return 0;

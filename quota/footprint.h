@@ -23,6 +23,7 @@ struct footprint_fs {
 	bool dirs_grow;	  /* directories take blocks as names come */
 	bool xattr_block; /* attributes may take a block */
 	bool late;	  /* what a file takes is known when it is on disk */
+	bool shares;	  /* a copy's blocks, and what has none */
 };
 
 /* Of the filesystem of `fd`. 0 or -errno. */

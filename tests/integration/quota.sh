@@ -98,6 +98,31 @@ t_reflink() {
 	no_drift
 }
 
+# Where blocks are shared, holes are: what was full takes blocks again when it is
+# written.
+t_copy_holes() {
+	qmnt
+	about_user
+	give space $((4 * MIB))
+	grow write wronly 64K 1M 1 "$H/f"
+	as_owner truncate -s 1M "$H/holes"
+	usage_of user 1001
+	BEFORE=$SPACE
+	as_owner "$VT" cfr "$H/holes" 0 "$H/f" 0 1M >"$D/copied"
+	give space 65536
+	grow pwrite wronly 24K 1M 1 "$H/f"
+	if [ "$BEFORE" -gt $((SPACE + MIB / 2)) ]; then
+		all_ended EDQUOT
+		assert_le "$(accepted)" 65536 "accepted"
+	else
+		all_ended ok
+	fi
+	is_readable
+	usage_of user 1001
+	assert_le "$SPACE" "$HARD" "usage"
+	no_drift
+}
+
 # ---- holes -----------------------------------------------------------------
 
 # A file of holes takes nothing; what is written into it does.

@@ -11,12 +11,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 failed=0
 
 # What a filesystem says of blocks, holes, attributes and its own state.
-space='write write_cached pwrite_to_one_file append copy_range reflink truncate
+space='write write_cached pwrite_to_one_file append copy_* reflink truncate
 	every* append_after* behind* fallocate fallocate_z* fallocate_p* fallocate_t*
 	mmap mmap_p* killed*'
 names='create create_over* hard_links* rename_over unlink* copy_up copy_up_b*
 	reference*'
-owners='chown setgid* xattrs acls'
+owners='chown chown_while* setgid* xattrs acls extent*' maps='*'
 life='df*' counts='counted* check_and*'
 if [ "${QUOTA_ALL:-0}" = 1 ]; then
 	space='*' names='*' owners='*' life='*' counts='*'
@@ -46,6 +46,7 @@ for fs in "$@"; do
 		"$here/quota.sh" $space || failed=1
 		"$here/quotanames.sh" $names || failed=1
 		"$here/quotaowners.sh" $owners || failed=1
+		"$here/quotamap.sh" $maps || failed=1
 		"$here/quotalife.sh" $life || failed=1
 		"$here/quotacount.sh" $counts || failed=1
 	}

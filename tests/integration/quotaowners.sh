@@ -5,6 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=lib_limits.sh
 . "$LIB_DIR/lib_limits.sh"
+# shellcheck source-path=SCRIPTDIR source=lib_survive.sh
+. "$LIB_DIR/lib_survive.sh"
 
 # ---- owners ----------------------------------------------------------------
 
@@ -91,6 +93,26 @@ t_chown_by_many() {
 	no_drift
 }
 
+has_a_mib() {
+	usage_of user 1001
+	[ "$SPACE" -ge 1048576 ]
+}
+
+# Given away while it is open: the new owner's limits hold from the next open on,
+# his usage is right when it is closed.
+t_chown_while_open() {
+	qmnt
+	ask set user 1001 space 0 262144
+	exec 5>"$M/f"
+	chown 1001 "$M/f"
+	head -c 1048576 /dev/zero >&5
+	exec 5>&-
+	until_ok 30 has_a_mib
+	owner_refused EDQUOT "$VT" write "$M/f" 1048576 text
+	owner_refused EDQUOT "$VT" write "$M/f" 1048576 text rdwr
+	no_drift
+}
+
 # What is made in a setgid folder is its group's.
 t_setgid_folder() {
 	qmnt
@@ -140,6 +162,30 @@ xattr_at() {
 		assert_le "$(accepted)" 10 "attributes"
 		assert_le 8 "$(accepted)" "attributes"
 	fi
+}
+
+# How many blocks XFS takes at once is not for who is inside to say.
+t_extent_size() {
+	qmnt
+	is_on xfs || skip "only XFS has extent sizes"
+	about_user
+	give space 524288
+	as_owner touch "$H/f"
+	as_owner "$VT" fsxattr "$H/f" same
+	as_owner "$VT" fsxattr "$H/f" noatime
+	owner_refused EPERM "$VT" fsxattr "$H/f" extsize 1M
+	owner_refused EPERM "$VT" fsxattr "$H/f" cowextsize 1M
+	owner_refused EPERM "$VT" fsxattr "$H" extszinherit 1M
+	as_owner truncate -s 64M "$H/f"
+	as_owner "$VT" write "$H/f" 0 text
+	usage_of user 1001
+	assert_le "$SPACE" "$HARD" "usage"
+	# What the host has said stays, and does no harm to other flags.
+	"$VT" fsxattr "$U/home" extszinherit 65536
+	as_owner touch "$H/g"
+	as_owner "$VT" fsxattr "$H/g" noatime
+	owner_refused EPERM "$VT" fsxattr "$H/g" same 131072
+	no_drift
 }
 
 t_xattrs() {

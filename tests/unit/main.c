@@ -111,6 +111,7 @@ static const struct {
 	{ "progress", test_progress_suite },
 	{ "quotaconf", test_quotaconf_suite },
 	{ "quotadb", test_quotadb_suite },
+	{ "quotafile", test_quotafile_suite },
 	{ "quotalink", test_quotalink_suite },
 	{ "quotastate", test_quotastate_suite },
 	{ "quotaword", test_quotaword_suite },

@@ -141,6 +141,7 @@ Suite *test_program_suite(void);
 Suite *test_progress_suite(void);
 Suite *test_quotaconf_suite(void);
 Suite *test_quotadb_suite(void);
+Suite *test_quotafile_suite(void);
 Suite *test_quotalink_suite(void);
 Suite *test_quotastate_suite(void);
 Suite *test_quotaword_suite(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vt - coherence: several descriptors and mappings of one file, before and
- * after it was copied up, and locks over a copy-up.
+ * after it was copied up, and locks over a copy-up; what mappings store.
  */
 #include "vt.h"
 
@@ -284,10 +284,90 @@ static int run_lock_wait(int argc, char **argv)
 	return 0;
 }
 
+static int copy_range(const char *path, int fd, off_t to)
+{
+	int in = open(path, O_RDONLY | O_CLOEXEC);
+	off_t from = 0;
+
+	if (in < 0)
+		return -1;
+	return copy_file_range(in, &from, fd, &to, PAGE, 0) < 0 ? -1 : 0;
+}
+
+/*
+ * Blocks that a mapping could take unasked. A file that others have open to
+ * read is mapped, `size` bytes; then its holes are made by `how`, and stored to
+ * as far as the file goes.
+ */
+static int make_holes(const char *path, int fd, const char *how, off_t size)
+{
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	char page[PAGE] = "x";
+	off_t last = size - PAGE;
+
+	if (strcmp(how, "truncate") == 0)
+		return truncate(path, size);
+	if (strcmp(how, "write") == 0)
+		return pwrite(fd, page, PAGE, last) < 0 ? -1 : 0;
+	if (strcmp(how, "fallocate") == 0)
+		return fallocate(fd, 0, last, PAGE);
+	if (strcmp(how, "copy") == 0)
+		return copy_range(path, fd, last);
+	return strcmp(how, "punch") == 0 ? fallocate(fd, punch, 0, size) : 0;
+}
+
+static int store_all(const char *path, char *p, off_t size)
+{
+	struct stat st;
+	long long n = 0;
+
+	if (stat(path, &st) != 0)
+		return vt_errno("stat");
+	for (off_t at = 0; at < size && at < st.st_size; at += PAGE, n += PAGE)
+		p[at] = 'y';
+	if (msync(p, (size_t)size, MS_SYNC) != 0)
+		return vt_errno("msync");
+	printf("stored %lld\n", n);
+	return 0;
+}
+
+static int run_map_holes(int argc, char **argv)
+{
+	off_t size = (off_t)vt_number(argv[3]);
+	int reader = open(argv[1], O_RDONLY | O_CLOEXEC);
+	int fd = open(argv[1], O_RDWR | O_CLOEXEC);
+	char *p, go;
+
+	if (fd < 0 || reader < 0)
+		return vt_errno("open");
+	p = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return vt_errno("mmap");
+	for (int i = 4; i < argc; i++) {
+		if (strcmp(argv[i], "closed") == 0) {
+			close(reader);
+			close(fd);
+			fd = open(argv[1], O_WRONLY | O_CLOEXEC);
+		}
+		if (strcmp(argv[i], "wait") == 0) {
+			printf("mapped\n");
+			fflush(stdout);
+			if (read(STDIN_FILENO, &go, 1) < 0)
+				return vt_errno("read");
+		}
+	}
+	if (make_holes(argv[1], fd, argv[2], size) != 0)
+		vt_errno(argv[2]);
+	return store_all(argv[1], p, size);
+}
+
 const struct vt_command vt_map_commands[] = {
 	{ "mmap-shared", "PATH", 1, run_mmap_shared },
 	{ "mmap-private", "PATH", 1, run_mmap_private },
 	{ "mmap-two", "PATH", 1, run_mmap_two },
+	{ "map-holes",
+	  "PATH truncate|write|fallocate|copy|punch|none SIZE [closed] [wait]",
+	  3, run_map_holes },
 	{ "stale", "PATH [mmap]", 1, run_stale },
 	{ "stale-program", "PATH", 1, run_stale_program },
 	{ "same-inode", "PATH", 1, run_same_inode },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * vt - a random walk: the same seed makes the same operations in any folder,
+ * vt - an ioctl; a random walk: the same seed makes the same operations in any folder,
  * so that a mount can be compared with a plain filesystem, answer by answer.
  *
  * Paths come from a small set of names, so that most operations meet
@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -246,7 +248,37 @@ static int run_walk(int argc, char **argv)
 	return 0;
 }
 
+/* Set a flag of FS_IOC_FSSETXATTR, with sizes for the extents; or as it is. */
+static int run_fsxattr(int argc, char **argv)
+{
+	static const struct {
+		const char *word;
+		unsigned flag;
+	} words[] = { { "same", 0 },
+		      { "noatime", FS_XFLAG_NOATIME },
+		      { "extsize", FS_XFLAG_EXTSIZE },
+		      { "extszinherit", FS_XFLAG_EXTSZINHERIT },
+		      { "cowextsize", FS_XFLAG_COWEXTSIZE } };
+	int fd = open(argv[1], O_RDONLY | O_CLOEXEC);
+	struct fsxattr x;
+
+	if (fd < 0)
+		return vt_errno("open");
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &x) != 0)
+		return vt_errno("fsgetxattr");
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(words[i].word, argv[2]) == 0)
+			x.fsx_xflags |= words[i].flag;
+	if (argc > 3)
+		*(strcmp(argv[2], "cowextsize") == 0
+			  ? &x.fsx_cowextsize
+			  : &x.fsx_extsize) = (unsigned)vt_number(argv[3]);
+	return ioctl(fd, FS_IOC_FSSETXATTR, &x) == 0 ? 0
+						     : vt_errno("fssetxattr");
+}
+
 const struct vt_command vt_ops_commands[] = {
+	{ "fsxattr", "PATH WORD [SIZE]", 2, run_fsxattr },
 	{ "walk", "DIR SEED COUNT", 3, run_walk },
 	{ NULL, NULL, 0, NULL },
 };
