@@ -156,6 +156,7 @@ FS += dirsnap
 FS += exattr
 FS += fdcache
 FS += file
+FS += fileseek
 FS += filesync
 FS += follow
 FS += fuse
