@@ -207,6 +207,7 @@ FS += slot
 FS += stack
 FS += state
 FS += templatelayer
+FS += turn
 FS += upgrade
 FS += upmark
 FS += upper

@@ -28,6 +28,7 @@
 #define XATTRS_FORMAT "vefs.format"
 #define XATTRS_INDEX "vefs.index" /* its name in work/index */
 #define XATTRS_TIMES "vefs.times" /* while its data is brought */
+#define XATTRS_CAPS "vefs.caps"	  /* the same */
 
 /* What an inode in upper that came from below remembers. */
 struct xattrs_record {

@@ -252,6 +252,105 @@ t_many_attributes() {
 	assert_eq v13 "$(value "$M/f" user.low13)"
 }
 
+caps_of() {
+	getcap -n "$1" | sed 's/.* //'
+}
+
+# A file's data follows its metadata, and nothing is written yet.
+brings_data() {
+	exec 5>>"$1"
+	exec 5>&-
+}
+
+t_capabilities_stay_when_data_follows() {
+	local n want=cap_net_raw=ep
+
+	need setcap
+	for n in linked moved chmod set removed owned written again; do
+		fill_random "$L/$n" 300000
+		setcap cap_net_raw=ep "$L/$n"
+	done
+	fill_random "$L/bare" 300000
+	differs fuse-overlayfs "copies"
+	mnt
+	ln "$M/linked" "$M/linked.bak"
+	mv "$M/moved" "$M/moved.away"
+	chmod 700 "$M"/{chmod,set,removed,owned,written,again,bare}
+	for n in linked moved.away chmod; do
+		brings_data "$M/$n"
+		assert_eq "$want" "$(caps_of "$M/$n")" "$n"
+		assert_eq "$want" "$(caps_of "$U/$n")" "$n in upper"
+		cmp "$L/${n%.away}" "$U/$n"
+	done
+	assert_eq "$want" "$(caps_of "$M/linked.bak")"
+	setcap cap_sys_time=ep "$M/set"
+	setcap cap_sys_time=ep "$M/bare"
+	setcap -r "$M/removed"
+	chown 5 "$M/owned"
+	for n in set bare removed owned; do
+		brings_data "$M/$n"
+	done
+	assert_eq "cap_sys_time=ep" "$(caps_of "$M/set")"
+	assert_eq "cap_sys_time=ep" "$(caps_of "$M/bare")"
+	printf x >>"$M/written"
+	for n in removed owned written; do
+		assert_eq "" "$(caps_of "$M/$n")" "$n"
+	done
+	: >"$M/again"
+	assert_eq "" "$(caps_of "$M/again")" "emptied"
+	remnt
+	assert_eq "$want" "$(caps_of "$M/linked")"
+	assert_eq "" "$(caps_of "$M/owned")"
+	assert_eq "" "$(getfattr -dm- "$U"/* 2>/dev/null | grep vefs.caps)"
+}
+
+# The power went while the data came: the capability was gone, kept in a mark.
+t_capabilities_of_a_copy_cut_off() {
+	local i n want=cap_net_raw=ep
+
+	need setcap
+	only_vefs "its own mark"
+	for n in run list data owned set removed emptied; do
+		cp "$(type -P true)" "$L/$n"
+		setcap cap_net_raw=ep "$L/$n"
+	done
+	mnt
+	chmod 711 "$M"/*
+	umnt
+	for n in run list data owned set removed emptied; do
+		setfattr -n trusted.overlay.vefs.caps -v "$(getfattr \
+			--only-values -n security.capability "$U/$n" |
+			base64 | sed 's/^/0s/')" "$U/$n"
+		setcap -r "$U/$n"
+		dd if="$L/$n" of="$U/$n" bs=4K count=1 conv=notrunc status=none
+	done
+	mnt
+	assert_eq "$want" "$(caps_of "$M/run")"
+	getfattr -dm- "$M/list" 2>/dev/null | grep -q ^security.capability
+	brings_data "$M/data"
+	chown 5 "$M/owned"
+	setcap cap_sys_time=ep "$M/set"
+	setcap -r "$M/removed"
+	: >"$M/emptied"
+	for i in 1 2; do
+		assert_eq "$want" "$(caps_of "$M/list")"
+		assert_eq "$want" "$(caps_of "$M/data")"
+		assert_eq "cap_sys_time=ep" "$(caps_of "$M/set")" "remount $i"
+		for n in owned removed emptied; do
+			assert_eq "" "$(caps_of "$M/$n")" "$n"
+		done
+		remnt
+	done
+	for n in run list data owned set removed; do
+		brings_data "$M/$n"
+		cmp "$L/$n" "$M/$n"
+	done
+	assert_eq "$want" "$(caps_of "$M/run")"
+	assert_eq "$want" "$(caps_of "$U/data")"
+	assert_eq "" "$(caps_of "$M/owned")$(caps_of "$M/removed")"
+	assert_eq "" "$(getfattr -dm- "$U"/* 2>/dev/null | grep vefs.caps)"
+}
+
 t_renamed_and_linked() {
 	put "$L/f" x
 	setfattr -n user.a -v 1 "$L/f"
