@@ -351,6 +351,53 @@ t_capabilities_of_a_copy_cut_off() {
 	assert_eq "" "$(getfattr -dm- "$U"/* 2>/dev/null | grep vefs.caps)"
 }
 
+# A lower filesystem may have kinds of its own.
+t_kinds_that_upper_does_not_know() {
+	local n
+
+	need mkfs.btrfs
+	differs fuse-overlayfs "keeps no trusted attributes"
+	new_fs btrfs 128M "$D/btrfs" || skip "no btrfs here"
+	L=$D/btrfs/l
+	LOWERS=$L
+	mkdir "$L"
+	[ "$(stat -f -c %T "$UP")" = btrfs ] && skip "upper knows it"
+	put "$L/f" text
+	put "$L/g" text
+	mkdir "$L/d"
+	setfattr -n btrfs.compression -v zstd "$L/f" "$L/g" "$L/d" ||
+		skip "it has no attributes of its own here"
+	setfattr -n user.x -v y "$L/f" "$L/g" "$L/d"
+	mnt
+	chmod 700 "$M/f" "$M/d"
+	printf x >>"$M/g"
+	put "$M/d/new" text
+	assert_text "$M/g" "textx"
+	for n in f g d; do
+		assert_eq y "$(getfattr --only-values -n user.x "$M/$n")"
+	done
+}
+
+# Who may do what is another matter.
+t_acls_that_upper_does_not_know() {
+	need mkfs.btrfs
+	new_fs btrfs 128M "$D/up" || skip "no btrfs here"
+	umount "$D/up"
+	mount -o loop,noacl "$D/up.img" "$D/up" ||
+		skip "it cannot go without ACLs"
+	U=$D/up/upper
+	W=$D/up/work
+	mkdir "$U" "$W"
+	put "$L/f" text
+	setfacl -m u:7:r "$L/f"
+	put "$L/g" text
+	only_vefs "mounts without ACLs then"
+	mnt
+	chmod 700 "$M/g"
+	assert_errno EOPNOTSUPP chmod 700 "$M/f"
+	[ ! -e "$U/f" ]
+}
+
 t_renamed_and_linked() {
 	put "$L/f" x
 	setfattr -n user.a -v 1 "$L/f"
