@@ -102,10 +102,15 @@ int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
 	return data < 0 ? data : copydata(data, fd, size);
 }
 
+/*
+ * What the lower takes says little where it is compressed: what has holes is
+ * looked at. Its blocks may be shared with, though, those without data too.
+ */
 uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
 			off_t size)
 {
-	uint64_t whole = gate_round(o, (uint64_t)size), has;
+	uint64_t whole = gate_round(o, (uint64_t)size), has, data;
+	_cleanup_close_ int fd = -1;
 	struct stat st;
 	struct layer *l;
 	struct ref low;
@@ -117,6 +122,13 @@ uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
 	if (l->ops->stat(l, &low, &st) < 0)
 		return whole;
 	has = gate_round(o, (uint64_t)st.st_blocks * 512);
+	if (has >= whole)
+		return whole;
+	fd = l->ops->open(l, &low, O_RDONLY);
+	if (fd < 0)
+		return whole;
+	data = copydata_space(fd, size, gate_round(o, 1));
+	has = data > has ? data : has;
 	return has < whole ? has : whole;
 }
 
