@@ -191,16 +191,22 @@ int datafill_caps_changed(int fd)
 	return r > 0 ? xattrs_private_remove(fd, XATTRS_CAPS) : r;
 }
 
-void datafill_caps_look(struct inode *i, const struct itable_view *v, int fd)
+void datafill_caps_look(struct overlay *o, struct inode *i,
+			const struct itable_view *v, int fd)
 {
 	TURN(mine);
+	GATE_PASS(pass, o);
 	int r;
 
 	if (!(v->flags & INODE_METACOPY) || (v->flags & INODE_BARE) ||
 	    xattrs_private_has(fd, XATTRS_CAPS) <= 0)
 		return;
 	mine = turn_take(i);
-	r = put_caps(fd);
+	r = gate_watch(&pass, i, fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
+	if (r == 0)
+		r = put_caps(fd);
 	if (r == 0)
 		r = datafill_caps_changed(fd);
 	if (r < 0)

@@ -38,7 +38,8 @@ int datafill_times(int fd, const struct timespec set[2]);
  * a copy under way, or one that was cut off, has taken away are put back
  * before. May wait for its turn.
  */
-void datafill_caps_look(struct inode *i, const struct itable_view *v, int fd);
+void datafill_caps_look(struct overlay *o, struct inode *i,
+			const struct itable_view *v, int fd);
 /*
  * The guest has changed them, in the file's turn: what was kept of them does
  * not count any more. 0 or -errno.

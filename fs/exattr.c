@@ -104,7 +104,7 @@ ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
 	if (n < 0)
 		return n;
 	if (is_caps(name))
-		datafill_caps_look(i, &v, m.fd);
+		datafill_caps_look(o, i, &v, m.fd);
 	return has_ids(o, name) ? get_translated(o, &m, name, buf, size)
 				: meta_xattr(&m, name, buf, size);
 }
@@ -143,7 +143,7 @@ ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
 	itable_view(o->inodes, i, &v);
 	r = meta_open(o, &v, &m);
 	if (r == 0)
-		datafill_caps_look(i, &v, m.fd);
+		datafill_caps_look(o, i, &v, m.fd);
 	if (r == 0)
 		r = meta_xattrs(&m, list_one, &l);
 	return r < 0 ? r : (ssize_t)l.used;

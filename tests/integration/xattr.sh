@@ -324,6 +324,7 @@ t_capabilities_of_a_copy_cut_off() {
 		setcap -r "$U/$n"
 		dd if="$L/$n" of="$U/$n" bs=4K count=1 conv=notrunc status=none
 	done
+	rm -f "$U.quota"
 	mnt
 	assert_eq "$want" "$(caps_of "$M/run")"
 	getfattr -dm- "$M/list" 2>/dev/null | grep -q ^security.capability
