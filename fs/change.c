@@ -15,6 +15,7 @@
 #include "fs/gatefile.h"
 #include "fs/itableset.h"
 #include "fs/override.h"
+#include "fs/turn.h"
 
 static int change_owner(struct overlay *o, int fd, const struct change *c)
 {
@@ -99,13 +100,26 @@ static int ask_owner(struct gate_pass *p, struct inode *i, int fd,
 	return gate_may_move(o, now.owner, to, now.space);
 }
 
+/* Capabilities that a copy of the data may have kept aside fall, too. */
+static bool may_keep_caps(struct overlay *o, struct inode *i)
+{
+	uint32_t flags = itable_flags(o->inodes, i);
+
+	return (flags & (INODE_METACOPY | INODE_BARE)) == INODE_METACOPY;
+}
+
 static int change_owner_and_mode(struct overlay *o, struct inode *i, int fd,
 				 const struct change *c)
 {
-	bool plain = itable_flags(o->inodes, i) & INODE_PLAIN;
+	bool plain = itable_flags(o->inodes, i) & INODE_PLAIN, caps;
+	TURN(turn);
 	GATE_PASS(pass, o);
-	int r = ask_owner(&pass, i, fd, c);
+	int r;
 
+	caps = may_keep_caps(o, i) && (c->uid || c->gid || c->kill_priv);
+	if (caps)
+		turn = turn_take(i);
+	r = ask_owner(&pass, i, fd, c);
 	if (r < 0)
 		return r;
 	if (o->opts->xattr_permissions)
@@ -117,6 +131,8 @@ static int change_owner_and_mode(struct overlay *o, struct inode *i, int fd,
 		r = change_owner(o, fd, c);
 	if (r >= 0 && c->mode)
 		r = fdio_chmod(fd, c->new_mode);
+	if (r >= 0 && caps)
+		r = datafill_caps_changed(fd);
 	return r < 0 ? r : 0;
 }
 

@@ -77,9 +77,39 @@ static bool is_dense(int from, off_t size)
 	return fdio_stat(from, &st) == 0 && st.st_blocks * 512 >= size;
 }
 
+/*
+ * The next data from `off` on, if there is any. Where that cannot be told all
+ * is data.
+ */
+static bool next_data(int from, off_t off, off_t size, off_t *data, off_t *end)
+{
+	*end = size;
+	*data = lseek(from, off, SEEK_DATA);
+	if (*data < 0 && errno == ENXIO)
+		return false;
+	if (*data < off)
+		*data = off;
+	else
+		*end = lseek(from, *data, SEEK_HOLE);
+	if (*end <= *data || *end > size)
+		*end = size;
+	return *data < size;
+}
+
+uint64_t copydata_space(int from, off_t size, uint64_t block)
+{
+	uint64_t sum = 0;
+	off_t data, end;
+
+	for (off_t off = 0; next_data(from, off, size, &data, &end); off = end)
+		sum += ((uint64_t)end + block - 1) / block * block -
+		       (uint64_t)data / block * block;
+	return sum;
+}
+
 int copydata(int from, int to, off_t size)
 {
-	off_t off = 0;
+	off_t data, end;
 	int r;
 
 	if (size == 0)
@@ -93,20 +123,11 @@ int copydata(int from, int to, off_t size)
 				     : copy_extent(from, to, 0, size);
 	if (ftruncate(to, size) < 0)
 		return -errno;
-	while (off < size) {
-		off_t data = lseek(from, off, SEEK_DATA), hole;
-
-		if (data < 0 && errno == ENXIO)
-			break;
-		if (data < 0)
-			return copy_by_hand(from, to, off, size);
-		hole = lseek(from, data, SEEK_HOLE);
-		if (hole < 0 || hole > size)
-			hole = size;
-		r = data < size ? copy_extent(from, to, data, hole) : 0;
+	for (off_t off = 0; next_data(from, off, size, &data, &end);
+	     off = end) {
+		r = copy_extent(from, to, data, end);
 		if (r < 0)
 			return r;
-		off = hole > data ? hole : size;
 	}
 	return 0;
 }

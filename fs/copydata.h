@@ -6,6 +6,7 @@
  * copydata - the content of one file into another: shared blocks where the
  * filesystem can (FICLONE), else copied extent by extent with holes kept.
  */
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -14,5 +15,11 @@
  * filesystems say; `to` then holds an unknown part.
  */
 int copydata(int from, int to, off_t size);
+
+/*
+ * Bytes, in whole blocks, that copydata() will write at most of a file that
+ * has holes. A block that has some of two pieces of data counts twice.
+ */
+uint64_t copydata_space(int from, off_t size, uint64_t block);
 
 #endif

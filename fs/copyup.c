@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 
 #include "fs/attr.h"
@@ -20,21 +19,18 @@
 #include "fs/lookup.h"
 #include "fs/lowerpath.h"
 #include "fs/meta.h"
+#include "fs/turn.h"
 #include "fs/upmark.h"
 #include "fs/xattrs.h"
 
 /*
  * States of an inode: below only -> in upper with its data below (metacopy)
- * -> in upper wholly. `copying` is set by the one thread that moves it on;
- * the others wait for `turn`. No thread holds two of these at a time: parents
- * are moved first, from the top, each on its own.
+ * -> in upper wholly. The one thread whose turn it is moves it on. No thread has
+ * two turns at a time: parents are moved first, from the top, each on its own.
  *
  * A file with several names below gets one in work/index as well, by which
  * the other names find it (lookup.c).
  */
-static pthread_mutex_t copying_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
-
 struct job {
 	struct overlay *o;
 	struct inode *inode;
@@ -441,21 +437,10 @@ static int move_on(struct overlay *o, struct inode *i, enum copyup_want want)
 /* One inode whose parent is in upper already. */
 static int one(struct overlay *o, struct inode *i, enum copyup_want want)
 {
-	int r;
+	TURN(mine);
 
-	pthread_mutex_lock(&copying_lock);
-	while (i->copying)
-		pthread_cond_wait(&turn, &copying_lock);
-	i->copying = 1;
-	pthread_mutex_unlock(&copying_lock);
-
-	r = move_on(o, i, want);
-
-	pthread_mutex_lock(&copying_lock);
-	i->copying = 0;
-	pthread_cond_broadcast(&turn);
-	pthread_mutex_unlock(&copying_lock);
-	return r;
+	mine = turn_take(i);
+	return move_on(o, mine, want);
 }
 
 /* The highest ancestor-or-self that is not in upper; pinned, NULL: none. */

@@ -11,6 +11,7 @@
 #include "fs/base/creds.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
+#include "fs/base/xattrio.h"
 #include "fs/dirlayer.h"
 #include "fs/dirsnap.h"
 #include "fs/gate.h"
@@ -194,6 +195,21 @@ static int commit(struct names_dir *d, const char *name, int fd,
 	return r;
 }
 
+/* What the inode itself takes at most. */
+static uint64_t space_of(const struct names_dir *d,
+			 const struct create_spec *spec)
+{
+	uint64_t block = gate_round(d->o, 1), all = 0;
+
+	if (S_ISDIR(spec->mode) || S_ISLNK(spec->mode))
+		all = block;
+	/* An ACL that it inherits may get a block of its own. */
+	if (gate_fs(d->o->gate)->xattr_block && !S_ISLNK(spec->mode) &&
+	    xattrio_get(d->ent->fd, "system.posix_acl_default", NULL, 0) > 0)
+		all += block;
+	return all;
+}
+
 /*
  * Ask for it; what our predecessor made was granted. With a name its directory
  * may grow, too.
@@ -218,8 +234,7 @@ static int ask(struct gate_pass *p, struct names_dir *d,
 	gate_owner(d->o, d->inode, &want[1].owner);
 	if (dir.st_mode & S_ISGID)
 		want[0].owner.gid = dir.st_gid;
-	if (S_ISDIR(spec->mode) || S_ISLNK(spec->mode))
-		want[0].space = gate_round(d->o, 1);
+	want[0].space = space_of(d, spec);
 	if (named && slot_before(SLOT_VACANT))
 		return gate_enter(p, NULL, 0);
 	return gate_enter(p, want, named ? 2 : 1);

@@ -11,9 +11,14 @@
 #include "fs/base/crash.h"
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
+#include "fs/base/xattrio.h"
 #include "fs/copydata.h"
 #include "fs/gate.h"
+#include "fs/turn.h"
 #include "fs/xattrs.h"
+
+#define CAPS "security.capability"
+#define CAPS_MAX 64 /* more than any has */
 
 /*
  * While the marks say that the data is below nothing shows of what is written
@@ -23,6 +28,10 @@
  * The times, which change with every byte that is copied, are kept in a mark
  * from before the first until after the last: who does it again after a crash
  * finds them there, and not in the inode. Who sets them meanwhile sets these.
+ *
+ * The capabilities, which the first byte takes away, are kept in another. Who
+ * changes them has the turn, so there is no copy then: only one that was cut
+ * off, whose mark counts until it is removed.
  */
 
 /* The mark as it is on disk, little endian. */
@@ -93,10 +102,15 @@ int datafill_copy(struct overlay *o, const struct itable_view *v, int fd,
 	return data < 0 ? data : copydata(data, fd, size);
 }
 
+/*
+ * What the lower takes says little where it is compressed: what has holes is
+ * looked at. Its blocks may be shared with, though, those without data too.
+ */
 uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
 			off_t size)
 {
-	uint64_t whole = gate_round(o, (uint64_t)size), has;
+	uint64_t whole = gate_round(o, (uint64_t)size), has, data;
+	_cleanup_close_ int fd = -1;
 	struct stat st;
 	struct layer *l;
 	struct ref low;
@@ -108,6 +122,13 @@ uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
 	if (l->ops->stat(l, &low, &st) < 0)
 		return whole;
 	has = gate_round(o, (uint64_t)st.st_blocks * 512);
+	if (has >= whole)
+		return whole;
+	fd = l->ops->open(l, &low, O_RDONLY);
+	if (fd < 0)
+		return whole;
+	data = copydata_space(fd, size, gate_round(o, 1));
+	has = data > has ? data : has;
 	return has < whole ? has : whole;
 }
 
@@ -131,6 +152,68 @@ static int put_times(int fd, const struct stat *up)
 	return r < 0 ? r : 0;
 }
 
+/* The kept ones, their length; 0: there are none, or -errno. */
+static ssize_t caps_kept(int fd, char value[CAPS_MAX])
+{
+	ssize_t n = xattrs_private_get(fd, XATTRS_CAPS, value, CAPS_MAX);
+
+	return n == -ENODATA || n == -EOPNOTSUPP ? 0 : n;
+}
+
+/* Before the first byte. */
+static int keep_caps(int fd)
+{
+	char value[CAPS_MAX];
+	ssize_t n = caps_kept(fd, value);
+
+	if (n != 0)
+		return n < 0 ? (int)n : 0;
+	n = xattrio_get(fd, CAPS, value, sizeof(value));
+	if (n == -ENODATA || n == -EOPNOTSUPP)
+		return 0;
+	return n < 0 ? (int)n
+		     : xattrs_private_set(fd, XATTRS_CAPS, value, (size_t)n);
+}
+
+/* Those of the mark, if there is one. */
+static int put_caps(int fd)
+{
+	char value[CAPS_MAX];
+	ssize_t n = caps_kept(fd, value);
+
+	return n > 0 ? xattrio_set(fd, CAPS, value, (size_t)n, 0) : (int)n;
+}
+
+int datafill_caps_changed(int fd)
+{
+	int r = xattrs_private_has(fd, XATTRS_CAPS);
+
+	return r > 0 ? xattrs_private_remove(fd, XATTRS_CAPS) : r;
+}
+
+void datafill_caps_look(struct overlay *o, struct inode *i,
+			const struct itable_view *v, int fd)
+{
+	TURN(mine);
+	GATE_PASS(pass, o);
+	int r;
+
+	if (!(v->flags & INODE_METACOPY) || (v->flags & INODE_BARE) ||
+	    xattrs_private_has(fd, XATTRS_CAPS) <= 0)
+		return;
+	mine = turn_take(i);
+	r = gate_watch(&pass, i, fd);
+	if (r == 0)
+		r = gate_enter(&pass, NULL, 0);
+	if (r == 0)
+		r = put_caps(fd);
+	if (r == 0)
+		r = datafill_caps_changed(fd);
+	if (r < 0)
+		log_error("capabilities that a copy-up took away: %s",
+			  strerror(-r));
+}
+
 static int fill(struct overlay *o, const struct itable_view *v, int fd,
 		const struct stat *up)
 {
@@ -139,7 +222,9 @@ static int fill(struct overlay *o, const struct itable_view *v, int fd,
 	CRASH_POINT(FILL_DATA);
 	if (r == 0)
 		r = upper_sync_data(o->upper, fd);
-	return r < 0 ? r : put_times(fd, up);
+	if (r == 0)
+		r = put_times(fd, up);
+	return r < 0 ? r : put_caps(fd);
 }
 
 /*
@@ -164,25 +249,31 @@ static int unmark(int fd)
 	/* Without the mark they mean nothing. */
 	xattrs_private_remove(fd, XATTRS_REDIRECT);
 	xattrs_private_remove(fd, XATTRS_TIMES);
+	datafill_caps_changed(fd);
 	return 0;
 }
 
 /* One hole again, of the old size and times. Emptying has kept none. */
 static void undo(int fd, const struct stat *up)
 {
-	int size = ftruncate(fd, up->st_size) < 0 ? -errno : 0, times, mark;
+	int size = ftruncate(fd, up->st_size) < 0 ? -errno : 0;
+	int times, caps, mark;
 
 	/* What was copied would only take space. */
 	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 		  up->st_size);
 	times = put_times(fd, up);
+	caps = put_caps(fd);
 	mark = xattrs_private_set(fd, XATTRS_METACOPY, "", 0);
-	if (size < 0 || times < 0 || mark < 0)
+	if (size < 0 || times < 0 || caps < 0 || mark < 0) {
 		log_error("undoing a copy-up that failed: size %s, times %s, "
-			  "mark %s",
-			  strerror(-size), strerror(-times), strerror(-mark));
-	else
-		xattrs_private_remove(fd, XATTRS_TIMES);
+			  "capabilities %s, mark %s",
+			  strerror(-size), strerror(-times), strerror(-caps),
+			  strerror(-mark));
+		return;
+	}
+	xattrs_private_remove(fd, XATTRS_TIMES);
+	datafill_caps_changed(fd);
 }
 
 int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
@@ -206,6 +297,8 @@ int datafill(struct overlay *o, struct inode *i, const struct itable_view *v,
 	}
 	if (r == 0 && !empty)
 		r = keep_times(fd, &up);
+	if (r == 0 && !empty && !(v->flags & INODE_BARE))
+		r = keep_caps(fd);
 	if (r < 0)
 		return r;
 	CRASH_POINT(FILL_BEGUN);

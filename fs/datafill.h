@@ -33,4 +33,17 @@ uint64_t datafill_space(struct overlay *o, const struct itable_view *v,
  */
 int datafill_times(int fd, const struct timespec set[2]);
 
+/*
+ * The guest looks at the capabilities of a file, which `fd` names: those that
+ * a copy under way, or one that was cut off, has taken away are put back
+ * before. May wait for its turn.
+ */
+void datafill_caps_look(struct overlay *o, struct inode *i,
+			const struct itable_view *v, int fd);
+/*
+ * The guest has changed them, in the file's turn: what was kept of them does
+ * not count any more. 0 or -errno.
+ */
+int datafill_caps_changed(int fd);
+
 #endif

@@ -11,15 +11,22 @@
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/datafill.h"
 #include "fs/gate.h"
 #include "fs/meta.h"
 #include "fs/override.h"
 #include "fs/slot.h"
+#include "fs/turn.h"
 #include "fs/xattrs.h"
 
 static bool is_acl(const char *name)
 {
 	return strncmp(name, "system.posix_acl_", 17) == 0;
+}
+
+static bool is_caps(const char *name)
+{
+	return strcmp(name, "security.capability") == 0;
 }
 
 /* Ours under xattr_permissions=2, then. */
@@ -78,8 +85,7 @@ static ssize_t get_translated(struct overlay *o, const struct meta *m,
 
 static bool has_ids(const struct overlay *o, const char *name)
 {
-	return !ids_are_identity(&o->ids) &&
-	       (is_acl(name) || strcmp(name, "security.capability") == 0);
+	return !ids_are_identity(&o->ids) && (is_acl(name) || is_caps(name));
 }
 
 ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
@@ -97,6 +103,8 @@ ssize_t exattr_get(struct overlay *o, struct inode *i, const char *name,
 	n = meta_open(o, &v, &m);
 	if (n < 0)
 		return n;
+	if (is_caps(name))
+		datafill_caps_look(o, i, &v, m.fd);
 	return has_ids(o, name) ? get_translated(o, &m, name, buf, size)
 				: meta_xattr(&m, name, buf, size);
 }
@@ -134,6 +142,8 @@ ssize_t exattr_list(struct overlay *o, struct inode *i, char *buf, size_t size)
 	l.buf = buf;
 	itable_view(o->inodes, i, &v);
 	r = meta_open(o, &v, &m);
+	if (r == 0)
+		datafill_caps_look(o, i, &v, m.fd);
 	if (r == 0)
 		r = meta_xattrs(&m, list_one, &l);
 	return r < 0 ? r : (ssize_t)l.used;
@@ -189,6 +199,7 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	const char *disk = xattrs_to_disk(name, mapped);
 	_cleanup_free_ char *copy = NULL;
 	_cleanup_close_ int fd = -1;
+	TURN(turn);
 	GATE_PASS(pass, o);
 	uint32_t type;
 	ssize_t n;
@@ -206,6 +217,8 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	r = n < 0 ? (int)n : copyup(o, i, COPYUP_META);
 	if (r < 0)
 		return r;
+	if (is_caps(name))
+		turn = turn_take(i);
 	fd = open_meta(o, i, &type);
 	r = fd < 0 ? fd : ask(&pass, i, fd, (size_t)n);
 	if (r < 0)
@@ -213,7 +226,9 @@ int exattr_set(struct overlay *o, struct inode *i, const char *name,
 	change_not_plain(o, i);
 	/* That it is gone does no harm if the rest fails. */
 	r = value->kill_sgid ? drop_sgid(fd) : 0;
-	return r < 0 ? r : set_once(fd, disk, copy, (size_t)n, value->flags);
+	if (r == 0)
+		r = set_once(fd, disk, copy, (size_t)n, value->flags);
+	return r == 0 && turn ? datafill_caps_changed(fd) : r;
 }
 
 int exattr_remove(struct overlay *o, struct inode *i, const char *name)
@@ -221,6 +236,7 @@ int exattr_remove(struct overlay *o, struct inode *i, const char *name)
 	char mapped[XATTRS_NAME_MAX];
 	const char *disk = xattrs_to_disk(name, mapped);
 	_cleanup_close_ int fd = -1;
+	TURN(turn);
 	GATE_PASS(pass, o);
 	uint32_t type;
 	ssize_t n = refuse(o, name);
@@ -240,9 +256,13 @@ int exattr_remove(struct overlay *o, struct inode *i, const char *name)
 	r = copyup(o, i, COPYUP_META);
 	if (r < 0)
 		return r;
+	if (is_caps(name))
+		turn = turn_take(i);
 	fd = open_meta(o, i, &type);
 	r = fd < 0 ? fd : gate_watch(&pass, i, fd);
 	if (r == 0)
 		r = gate_enter(&pass, NULL, 0);
-	return r < 0 ? r : xattrio_remove(fd, disk);
+	if (r == 0)
+		r = xattrio_remove(fd, disk);
+	return r == 0 && turn ? datafill_caps_changed(fd) : r;
 }

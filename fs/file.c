@@ -11,6 +11,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/xattrio.h"
 #include "fs/copyup.h"
+#include "fs/fileseek.h"
 #include "fs/filesync.h"
 #include "fs/gate.h"
 #include "fs/gatefile.h"
@@ -573,13 +574,10 @@ int file_fallocate(struct overlay *o, uint64_t fh, int mode, off_t off,
 
 off_t file_lseek(struct overlay *o, uint64_t fh, off_t off, int whence)
 {
-	int fd = file_fd(o, fh);
-	off_t r;
+	struct handle *h = htable_get(o->handles, fh);
+	int fd = h ? fd_of(o, h) : -EBADF;
 
-	if (fd < 0)
-		return fd;
-	r = lseek(fd, off, whence);
-	return r < 0 ? -errno : r;
+	return fd < 0 ? fd : fileseek(o, h, fd, off, whence);
 }
 
 ssize_t file_copy_range(struct overlay *o, uint64_t from, off_t off_from,

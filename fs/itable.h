@@ -62,7 +62,7 @@ struct inode {
 	uint32_t n_cached;   /* open files in cached mode; lock */
 	uint32_t n_pass;     /* open files by passthrough; lock */
 	uint8_t hashed;	     /* table mutex */
-	uint8_t copying;     /* a copy-up is under way; copyup.c's */
+	uint8_t copying;     /* a copy-up is under way; turn.c's */
 	uint8_t stale_pages; /* written past the page cache; lock */
 	uint8_t suspect;     /* has lookups that may be lost; table mutex */
 	uint32_t told;	     /* when the kernel was last told, s; table mutex */

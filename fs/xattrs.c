@@ -292,18 +292,28 @@ const char *xattrs_to_guest(const char *disk, char buf[XATTRS_NAME_MAX])
 	return buf;
 }
 
-/* Is it no loss when upper cannot hold it? */
-static bool is_host_policy(const char *name)
+/* Who may do what with the file: never lost in silence. */
+static bool is_vital(const char *name)
 {
-	return strncmp(name, "security.", 9) == 0 &&
-	       strcmp(name, "security.capability") != 0;
+	return strncmp(name, "system.posix_acl_", 17) == 0 ||
+	       strcmp(name, "security.capability") == 0;
+}
+
+/*
+ * Is it no loss? What upper's filesystem does not know is for the lower's own
+ * (btrfs.compression); other security is the host's.
+ */
+static bool may_fail(const char *name, int r)
+{
+	return !is_vital(name) &&
+	       (r == -EOPNOTSUPP || strncmp(name, "security.", 9) == 0);
 }
 
 int xattrs_put(int to, const char *disk, const void *value, size_t size)
 {
 	int r = xattrio_set(to, disk, value, size, 0);
 
-	return r < 0 && is_host_policy(disk) ? 0 : r;
+	return r < 0 && may_fail(disk, r) ? 0 : r;
 }
 
 static int copy_one(int from, int to, const char *name)

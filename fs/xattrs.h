@@ -28,6 +28,7 @@
 #define XATTRS_FORMAT "vefs.format"
 #define XATTRS_INDEX "vefs.index" /* its name in work/index */
 #define XATTRS_TIMES "vefs.times" /* while its data is brought */
+#define XATTRS_CAPS "vefs.caps"	  /* the same */
 
 /* What an inode in upper that came from below remembers. */
 struct xattrs_record {
@@ -89,14 +90,15 @@ const char *xattrs_to_guest(const char *disk, char buf[XATTRS_NAME_MAX]);
 
 /*
  * Copy every attribute of `from` that is not one of our marks to `to`, POSIX
- * ACLs and capabilities included. Attributes that upper cannot hold are an
- * error, except the security ones of a host's own policy (SELinux).
+ * ACLs and capabilities included. One that upper cannot hold is an error, but
+ * for the security ones of a host's own policy (SELinux), and those whose kind
+ * upper's filesystem does not know: these are left out.
  */
 int xattrs_copy(int from, int to);
 /* Has it none but our marks? Not if that cannot be told. */
 bool xattrs_is_bare(int fd);
 
-/* One of them, by its name on disk. */
+/* One of them, by its name on disk; left out is success. */
 int xattrs_put(int to, const char *disk, const void *value, size_t size);
 
 #endif

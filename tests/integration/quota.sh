@@ -396,6 +396,25 @@ t_mmap_at_once() {
 	no_drift
 }
 
+# What is mapped comes to us later: it is no hole until then, either.
+t_mapped_stores_are_copied() {
+	local n
+
+	qmnt
+	about container:0:ENOSPC
+	ask set container 0 space 0 $((1 << 30))
+	"$VT" fill "$M/f" 1
+	truncate -s 1M "$M/f"
+	"$VT" open "$M/new" rdwr,creat
+	truncate -s 1M "$M/new"
+	for n in f new; do
+		"$VT" map-store "$M/$n" 512K cp "$M/$n" "$D/copy"
+		assert_eq MAPPED "$(tail -c +524289 "$D/copy" | head -c 6)" \
+			"what was copied of $n"
+	done
+	no_drift
+}
+
 # The store that does not fit in the middle of what the kernel writes back at
 # once: 3 pages of room, 8 pages to write, again and again.
 t_mmap_partial() {

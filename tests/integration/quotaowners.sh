@@ -217,4 +217,34 @@ t_acls() {
 	each_level acl_at
 }
 
+# Entries that have no place in the inode: each new one takes a block more.
+inherited_at() {
+	local d=$M/inherits-$KIND i
+
+	mkdir "$d"
+	chmod 2777 "$d"
+	chgrp 2002 "$d"
+	for i in $(seq 3000 3019); do
+		echo "default:user:$i:rwx"
+	done | setfacl -M - "$d"
+	give space 65536
+	for i in $(seq 40); do
+		as_owner "$VT" open "$d/f$i" rdwr,creat 2>"$D/refused" || break
+		as_owner mkdir "$d/d$i" 2>"$D/refused" || break
+		as_owner mkfifo "$d/p$i" 2>"$D/refused" || break
+	done
+	[ "$i" = 1 ] && fail "nothing was made: $(cat "$D/refused")"
+	usage_of "$KIND" "$ID"
+	assert_le "$SPACE" "$HARD" "usage"
+	no_limit
+	"$VT" open "$d/last" rdwr,creat
+	getfacl -cn "$d/last" | grep -q '^user:3019:'
+}
+
+t_inherited_acls() {
+	need setfacl
+	qmnt
+	each_level inherited_at
+}
+
 run_all

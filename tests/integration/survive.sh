@@ -180,6 +180,32 @@ t_copy_up() {
 	assert_eq "" "$(find "$W/work" -mindepth 1)" "left in work"
 }
 
+# Data that follows its metadata takes the capabilities away for a while.
+# shellcheck disable=SC2034 # for the frame
+t_capabilities_limit=120
+t_capabilities() {
+	local i pid
+
+	need setcap
+	begin
+	for i in $(seq 40); do
+		fill_random "$L/f$i" 2000000
+		setcap cap_net_raw=ep "$L/f$i"
+	done
+	serve_rw
+	chmod 700 "$M"/f*
+	(for i in $(seq 40); do : 5>>"$M/f$i"; done) &
+	kill_while "$!"
+	for i in $(seq 40); do
+		: 5>>"$M/f$i"
+		cmp "$L/f$i" "$M/f$i"
+		getcap -n "$M/f$i" | grep -q cap_net_raw=ep ||
+			fail "f$i has lost its capability"
+	done
+	unmounts_well
+	assert_eq 40 "$(getcap -n "$U"/f* | grep -c cap_net_raw=ep)"
+}
+
 # shellcheck disable=SC2034 # for the frame
 t_names_limit=120
 t_names() {

@@ -252,6 +252,153 @@ t_many_attributes() {
 	assert_eq v13 "$(value "$M/f" user.low13)"
 }
 
+caps_of() {
+	getcap -n "$1" | sed 's/.* //'
+}
+
+# A file's data follows its metadata, and nothing is written yet.
+brings_data() {
+	exec 5>>"$1"
+	exec 5>&-
+}
+
+t_capabilities_stay_when_data_follows() {
+	local n want=cap_net_raw=ep
+
+	need setcap
+	for n in linked moved chmod set removed owned written again; do
+		fill_random "$L/$n" 300000
+		setcap cap_net_raw=ep "$L/$n"
+	done
+	fill_random "$L/bare" 300000
+	differs fuse-overlayfs "copies"
+	mnt
+	ln "$M/linked" "$M/linked.bak"
+	mv "$M/moved" "$M/moved.away"
+	chmod 700 "$M"/{chmod,set,removed,owned,written,again,bare}
+	for n in linked moved.away chmod; do
+		brings_data "$M/$n"
+		assert_eq "$want" "$(caps_of "$M/$n")" "$n"
+		assert_eq "$want" "$(caps_of "$U/$n")" "$n in upper"
+		cmp "$L/${n%.away}" "$U/$n"
+	done
+	assert_eq "$want" "$(caps_of "$M/linked.bak")"
+	setcap cap_sys_time=ep "$M/set"
+	setcap cap_sys_time=ep "$M/bare"
+	setcap -r "$M/removed"
+	chown 5 "$M/owned"
+	for n in set bare removed owned; do
+		brings_data "$M/$n"
+	done
+	assert_eq "cap_sys_time=ep" "$(caps_of "$M/set")"
+	assert_eq "cap_sys_time=ep" "$(caps_of "$M/bare")"
+	printf x >>"$M/written"
+	for n in removed owned written; do
+		assert_eq "" "$(caps_of "$M/$n")" "$n"
+	done
+	: >"$M/again"
+	assert_eq "" "$(caps_of "$M/again")" "emptied"
+	remnt
+	assert_eq "$want" "$(caps_of "$M/linked")"
+	assert_eq "" "$(caps_of "$M/owned")"
+	assert_eq "" "$(getfattr -dm- "$U"/* 2>/dev/null | grep vefs.caps)"
+}
+
+# The power went while the data came: the capability was gone, kept in a mark.
+t_capabilities_of_a_copy_cut_off() {
+	local i n want=cap_net_raw=ep
+
+	need setcap
+	only_vefs "its own mark"
+	for n in run list data owned set removed emptied; do
+		cp "$(type -P true)" "$L/$n"
+		setcap cap_net_raw=ep "$L/$n"
+	done
+	mnt
+	chmod 711 "$M"/*
+	umnt
+	for n in run list data owned set removed emptied; do
+		setfattr -n trusted.overlay.vefs.caps -v "$(getfattr \
+			--only-values -n security.capability "$U/$n" |
+			base64 | sed 's/^/0s/')" "$U/$n"
+		setcap -r "$U/$n"
+		dd if="$L/$n" of="$U/$n" bs=4K count=1 conv=notrunc status=none
+	done
+	rm -f "$U.quota"
+	mnt
+	assert_eq "$want" "$(caps_of "$M/run")"
+	getfattr -dm- "$M/list" 2>/dev/null | grep -q ^security.capability
+	brings_data "$M/data"
+	chown 5 "$M/owned"
+	setcap cap_sys_time=ep "$M/set"
+	setcap -r "$M/removed"
+	: >"$M/emptied"
+	for i in 1 2; do
+		assert_eq "$want" "$(caps_of "$M/list")"
+		assert_eq "$want" "$(caps_of "$M/data")"
+		assert_eq "cap_sys_time=ep" "$(caps_of "$M/set")" "remount $i"
+		for n in owned removed emptied; do
+			assert_eq "" "$(caps_of "$M/$n")" "$n"
+		done
+		remnt
+	done
+	for n in run list data owned set removed; do
+		brings_data "$M/$n"
+		cmp "$L/$n" "$M/$n"
+	done
+	assert_eq "$want" "$(caps_of "$M/run")"
+	assert_eq "$want" "$(caps_of "$U/data")"
+	assert_eq "" "$(caps_of "$M/owned")$(caps_of "$M/removed")"
+	assert_eq "" "$(getfattr -dm- "$U"/* 2>/dev/null | grep vefs.caps)"
+}
+
+# A lower filesystem may have kinds of its own.
+t_kinds_that_upper_does_not_know() {
+	local n
+
+	need mkfs.btrfs
+	differs fuse-overlayfs "keeps no trusted attributes"
+	new_fs btrfs 128M "$D/btrfs" || skip "no btrfs here"
+	L=$D/btrfs/l
+	LOWERS=$L
+	mkdir "$L"
+	[ "$(stat -f -c %T "$UP")" = btrfs ] && skip "upper knows it"
+	put "$L/f" text
+	put "$L/g" text
+	mkdir "$L/d"
+	setfattr -n btrfs.compression -v zstd "$L/f" "$L/g" "$L/d" ||
+		skip "it has no attributes of its own here"
+	setfattr -n user.x -v y "$L/f" "$L/g" "$L/d"
+	mnt
+	chmod 700 "$M/f" "$M/d"
+	printf x >>"$M/g"
+	put "$M/d/new" text
+	assert_text "$M/g" "textx"
+	for n in f g d; do
+		assert_eq y "$(getfattr --only-values -n user.x "$M/$n")"
+	done
+}
+
+# Who may do what is another matter.
+t_acls_that_upper_does_not_know() {
+	need mkfs.btrfs
+	new_fs btrfs 128M "$D/up" || skip "no btrfs here"
+	umount "$D/up"
+	mount -o loop,noacl "$D/up.img" "$D/up" ||
+		skip "it cannot go without ACLs"
+	U=$D/up/upper
+	W=$D/up/work
+	mkdir "$U" "$W"
+	put "$L/f" text
+	setfacl -m u:7:r "$L/f"
+	put "$L/g" text
+	only_vefs "mounts without ACLs then"
+	mnt
+	chmod 700 "$M/g"
+	assert_errno EOPNOTSUPP chmod 700 "$M/f"
+	[ ! -e "$U/f" ]
+}
+
 t_renamed_and_linked() {
 	put "$L/f" x
 	setfattr -n user.a -v 1 "$L/f"

@@ -35,8 +35,9 @@
  * The same tree for all. Lower: files f, g, s (symlink), hard links h1 h2,
  * k1 k2, a directory d with files in two layers, an empty one e; upper: a file
  * u, a directory ud with a file, an empty one ue, hard links v1 v2. cu was
- * copied up, k1 was as far as its metadata. w and wd are whiteouts; hollow is
- * a directory that holds nothing but whiteouts.
+ * copied up, k1, m1 and m2, which has capabilities, were as far as their
+ * metadata. w and wd are whiteouts; hollow is a directory that holds nothing
+ * but whiteouts.
  */
 static void fill(const struct ovl *v)
 {
@@ -44,10 +45,12 @@ static void fill(const struct ovl *v)
 					    "l1/wd",	    "l2/d", "l1/d/sub",
 					    "l1/d/sub/deep" };
 	static const char *const files[] = {
-		"l1/f", "l1/g",	  "l1/h1",  "l1/k1",	       "l1/cu",
-		"l1/w", "l1/d/a", "l2/d/b", "l1/d/sub/deep/x", "l1/hollow/x",
-		"l1/m1"
+		"l1/f",	 "l1/g",   "l1/h1",  "l1/k1",		"l1/cu",
+		"l1/w",	 "l1/d/a", "l2/d/b", "l1/d/sub/deep/x", "l1/hollow/x",
+		"l1/m1", "l1/m2"
 	};
+	static const char caps[20] = { 1, 0, 0, 2, 0, 4 };
+	char m2[UNIT_PATH_MAX + 16];
 
 	for (unsigned k = 0; k < ARRAY_SIZE(dirs); k++)
 		ovl_mkdir(v, dirs[k]);
@@ -57,6 +60,8 @@ static void fill(const struct ovl *v)
 	ck_assert_int_eq(linkat(v->dir, "l1/h1", v->dir, "l1/h2", 0), 0);
 	ck_assert_int_eq(linkat(v->dir, "l1/k1", v->dir, "l1/k2", 0), 0);
 	ovl_mark(v, "l1/g", "user.there", "yes");
+	snprintf(m2, sizeof(m2), "%s/l1/m2", v->path);
+	ck_assert_int_eq(setxattr(m2, "security.capability", caps, 20, 0), 0);
 }
 
 static int give(const struct ovl *v, const char *path, enum copyup_want want)
@@ -90,6 +95,7 @@ static void prepare(const struct ovl *v)
 	ck_assert_int_eq(ovl_remove(v, "hollow", "x", false), 0);
 	ck_assert_int_eq(give(v, "k1", COPYUP_META), 0);
 	ck_assert_int_eq(give(v, "m1", COPYUP_META), 0);
+	ck_assert_int_eq(give(v, "m2", COPYUP_META), 0);
 }
 
 /* What is done, with one or two names. */
@@ -226,6 +232,7 @@ static const struct row rows[] = {
 	{ SETXATTR, XATTR_REPLACE, "", "u", NULL, NULL, -ENODATA },
 	{ REMOVEXATTR, 0, "", "g", NULL, NULL, 0 },
 	{ REMOVEXATTR, 0, "", "u", NULL, NULL, -ENODATA },
+	{ REMOVEXATTR, 0, "", "m2", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_META, "", "f", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_DATA, "", "f", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_EMPTY, "", "f", NULL, NULL, 0 },
@@ -234,6 +241,8 @@ static const struct row rows[] = {
 	{ COPYUP, COPYUP_DATA, "", "k2", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_DATA, "", "m1", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_EMPTY, "", "m1", NULL, NULL, 0 },
+	{ COPYUP, COPYUP_DATA, "", "m2", NULL, NULL, 0 },
+	{ COPYUP, COPYUP_EMPTY, "", "m2", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_META, "", "s", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_META, "", "d", NULL, NULL, 0 },
 	{ COPYUP, COPYUP_DATA, "d/sub/deep", "x", NULL, NULL, 0 },
@@ -305,6 +314,8 @@ static int change_inode(const struct ovl *v)
 
 	if (r < 0)
 		return r;
+	if (strcmp(row->name, "m2") == 0)
+		attr = "security.capability";
 	if (row->what == COPYUP)
 		r = copyup(v->o, i, (enum copyup_want)row->arg);
 	else if (row->what == SETXATTR)

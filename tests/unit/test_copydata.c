@@ -145,6 +145,29 @@ START_TEST(holes_stay_holes)
 }
 END_TEST
 
+START_TEST(the_space_of_what_has_holes)
+{
+	int dir = unit_tmpdir(NULL), from = file(dir, "from");
+
+	ck_assert_uint_eq(copydata_space(from, 0, 4096), 0);
+	ck_assert_int_eq(ftruncate(from, 5 * (off_t)HOLE), 0);
+	ck_assert_uint_eq(copydata_space(from, 5 * (off_t)HOLE, 4096), 0);
+	fill(from, HOLE, 8192, 1);
+	fill(from, 3 * (off_t)HOLE + 100, 5000, 2);
+	ck_assert_uint_eq(copydata_space(from, 5 * (off_t)HOLE, 4096), 16384);
+	ck_assert_uint_eq(copydata_space(from, HOLE + 4096, 4096), 4096);
+	ck_assert_uint_eq(copydata_space(from, HOLE, 4096), 0);
+	ck_assert_uint_eq(copydata_space(from, HOLE + 4096, 65536), 65536);
+	close(from);
+	/* Where nobody knows of holes. */
+	from = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(from, 0);
+	ck_assert_uint_eq(copydata_space(from, 100000, 4096), 102400);
+	close(from);
+	close(dir);
+}
+END_TEST
+
 START_TEST(a_full_disk)
 {
 	int dir = unit_tmpdir(NULL), small = detached_tmpfs("1m"), from, to;
@@ -196,6 +219,7 @@ Suite *test_copydata_suite(void)
 	tcase_add_test(c, every_size_on_one_filesystem);
 	tcase_add_test(c, every_size_to_another_filesystem);
 	tcase_add_test(c, holes_stay_holes);
+	tcase_add_test(c, the_space_of_what_has_holes);
 	tcase_add_test(c, a_full_disk);
 	tcase_add_test(c, errors_come_through);
 	suite_add_tcase(s, c);

@@ -11,6 +11,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/copyup.h"
 #include "fs/create.h"
+#include "fs/datafill.h"
 #include "fs/file.h"
 #include "fs/htable.h"
 #include "fs/link.h"
@@ -167,6 +168,52 @@ START_TEST(a_copy_up_changes_nothing_else)
 		ovl_put_back(&v, ovl_get(&v, "d/f", &after));
 	}
 	ck_assert_str_eq(ovl_read(&v, "d/f", buf), "text");
+	ovl_check_idle(&v);
+	ovl_tear_down(&v);
+}
+END_TEST
+
+/* A lower that says of its files what they take compressed. */
+static const struct layer_ops *real_ops;
+
+static int compressed_stat(struct layer *l, const struct ref *r,
+			   struct stat *st)
+{
+	int rc = real_ops->stat(l, r, st);
+
+	st->st_blocks = 8;
+	return rc;
+}
+
+START_TEST(the_space_of_a_copy_up)
+{
+	const off_t size = 1 << 20;
+	struct layer_ops ops;
+	struct itable_view view;
+	struct inode *i;
+	int fd;
+
+	SET_UP(1);
+	ovl_put(&v, "l1/f", "text");
+	fd = openat(v.dir, "l1/f", O_RDWR | O_CLOEXEC);
+	for (off_t off = 0; off < size / 2; off += (off_t)sizeof(buf))
+		ck_assert_int_eq(pwrite(fd, buf, sizeof(buf), off),
+				 sizeof(buf));
+	ck_assert_int_eq(ftruncate(fd, size), 0);
+	close(fd);
+	ovl_begin(&v, true);
+	i = ovl_get(&v, "f", NULL);
+	itable_view(v.o->inodes, i, &view);
+	ck_assert_uint_ge(datafill_space(v.o, &view, size), size / 2);
+	ck_assert_uint_lt(datafill_space(v.o, &view, size), size);
+	real_ops = v.o->layers[1]->ops;
+	ops = *real_ops;
+	ops.stat = compressed_stat;
+	v.o->layers[1]->ops = &ops;
+	ck_assert_uint_ge(datafill_space(v.o, &view, size), size / 2);
+	ck_assert_uint_lt(datafill_space(v.o, &view, size), size);
+	v.o->layers[1]->ops = real_ops;
+	ovl_put_back(&v, i);
 	ovl_check_idle(&v);
 	ovl_tear_down(&v);
 }
@@ -550,6 +597,7 @@ Suite *test_overlay_suite(void)
 	tcase_add_test(c, beginning_and_ending_keeps_nothing);
 	tcase_add_test(c, without_an_upper_nothing_changes);
 	tcase_add_test(c, a_copy_up_changes_nothing_else);
+	tcase_add_test(c, the_space_of_a_copy_up);
 	tcase_add_test(c, a_reader_sees_a_first_write);
 	tcase_add_test(c, removed_while_open);
 	tcase_add_test(c, renamed_over_while_it_is_copied_up);

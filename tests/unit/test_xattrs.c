@@ -63,12 +63,19 @@ END_TEST
 START_TEST(our_own_show_to_nobody)
 {
 	static const char *const marks[] = {
-		XATTRS_OPAQUE,	 XATTRS_REDIRECT,
-		XATTRS_IMPURE,	 XATTRS_METACOPY,
-		XATTRS_WHITEOUT, XATTRS_RECORD,
-		XATTRS_FORMAT,	 XATTRS_INDEX,
-		XATTRS_TIMES,	 "",
-		"overlay",	 "origin",
+		XATTRS_OPAQUE,
+		XATTRS_REDIRECT,
+		XATTRS_IMPURE,
+		XATTRS_METACOPY,
+		XATTRS_WHITEOUT,
+		XATTRS_RECORD,
+		XATTRS_FORMAT,
+		XATTRS_INDEX,
+		XATTRS_TIMES,
+		XATTRS_CAPS,
+		"",
+		"overlay",
+		"origin",
 		"uuid",
 	};
 	char buf[XATTRS_NAME_MAX], name[64];

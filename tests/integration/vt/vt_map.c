@@ -106,6 +106,37 @@ static int run_mmap_two(int argc, char **argv)
 }
 
 /*
+ * Store some bytes through a mapping of the file, and run a program while it is
+ * mapped and nothing was written back by hand.
+ */
+static int run_map_store(int argc, char **argv)
+{
+	int fd = open(argv[1], O_RDWR | O_CLOEXEC), status = -1;
+	off_t at = vt_number(argv[2]);
+	pid_t pid;
+	char *p;
+
+	(void)argc;
+	if (fd < 0)
+		return vt_errno("open");
+	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		 at / PAGE * PAGE);
+	/* A child that lets go of its half would have it written. */
+	if (p == MAP_FAILED || madvise(p, PAGE, MADV_DONTFORK) != 0)
+		return vt_errno("mmap");
+	memcpy(p + at % PAGE, "MAPPED", 6);
+	pid = fork();
+	if (pid == 0) {
+		execvp(argv[3], argv + 3);
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) < 0)
+		return vt_errno("waitpid");
+	munmap(p, PAGE);
+	return status == 0 ? 0 : vt_fail("%s: status %d", argv[3], status);
+}
+
+/*
  * The rpm database: a read-only descriptor and mapping of a lower file, then a
  * write by another descriptor. read and mapping must show it.
  */
@@ -368,6 +399,7 @@ const struct vt_command vt_map_commands[] = {
 	{ "map-holes",
 	  "PATH truncate|write|fallocate|copy|punch|none SIZE [closed] [wait]",
 	  3, run_map_holes },
+	{ "map-store", "PATH OFFSET COMMAND...", 3, run_map_store },
 	{ "stale", "PATH [mmap]", 1, run_stale },
 	{ "stale-program", "PATH", 1, run_stale_program },
 	{ "same-inode", "PATH", 1, run_same_inode },
