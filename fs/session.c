@@ -24,6 +24,7 @@
 #include "fs/stack.h"
 #include "fs/state.h"
 #include "fs/upgrade.h"
+#include "fs/window.h"
 
 #define FLOOR_MIN 32 /* descriptors; the keeper has a few more later */
 
@@ -319,7 +320,14 @@ static void on_worker_live(void *ctx)
 	s->hooks->worker_live(s->hooks->ctx);
 }
 
-/* The keeper died: execute it again, here. A worker is soon made. */
+static void bar_window(void *ctx)
+{
+	const struct session *s = ctx;
+
+	window_bar(s->state->window);
+}
+
+/* The keeper died: another is made, which makes another worker. */
 static void on_orphaned(void *ctx)
 {
 	struct session *s = ctx;
@@ -335,10 +343,10 @@ static void on_orphaned(void *ctx)
 	log_warn("the keeper of %s is gone: taking its place",
 		 s->state->target);
 	s->state->died_at = clock_now();
-	r = upgrade_exec(s->state->program, s->hooks->argv, s->state_mem.fd);
+	r = upgrade_take_over(s->hooks->argv, s->state_mem.fd, bar_window, s);
 	log_error("%s: %s; serving goes on, but nobody replaces this process "
 		  "if it dies, too",
-		  s->state->program, strerror(-r));
+		  s->state->target, strerror(-r));
 }
 
 static int keep(struct session *s, bool *is_worker, bool *detached)

@@ -189,6 +189,64 @@ t_keeper_killed() {
 	"$VT" gone "$M" $((10 * VEFS_SLOW))
 }
 
+# kill_keepers STOP PID...: some times, while these work, until a file STOP is
+# there: they are to have done all right.
+kill_keepers() {
+	local stop=$1 i pid
+
+	shift
+	for i in $(seq 12); do
+		kill_keeper
+		sleep 0.15
+	done
+	: >"$stop"
+	for pid; do
+		wait "$pid" || fail "one of them: $(tail -n 3 "$D/said")"
+	done
+}
+
+# Descriptors are opened to the last moment: nobody gets another's.
+# shellcheck disable=SC2034 # for the frame
+t_keeper_killed_readers_limit=120
+t_keeper_killed_readers() {
+	local pids='' i
+
+	begin
+	mkdir "$L/many"
+	"$VT" own-make "$L/many" 12000
+	serve_rw
+	for i in 1 2 3; do
+		"$VT" own-read "$M/many" 12000 "$D/stop" "$i" >>"$D/said" 2>&1 &
+		pids+=" $!"
+	done
+	# shellcheck disable=SC2086 # several
+	kill_keepers "$D/stop" $pids
+	umnt
+	"$VT" gone "$M" $((10 * VEFS_SLOW))
+}
+
+# shellcheck disable=SC2034 # for the frame
+t_keeper_killed_writers_limit=120
+t_keeper_killed_writers() {
+	local pids='' i
+
+	begin
+	serve_rw "passthrough=off"
+	for i in 1 2 3; do
+		mkdir "$M/$i"
+		"$VT" own-write "$M/$i" "$D/stop" "$i" >>"$D/said" 2>&1 &
+		pids+=" $!"
+	done
+	# shellcheck disable=SC2086 # several
+	kill_keepers "$D/stop" $pids
+	umnt
+	"$VT" gone "$M" $((10 * VEFS_SLOW))
+	for i in 1 2 3; do
+		# shellcheck disable=SC2046 # names
+		assert_ok "$VT" own-check "$U/$i" $(ls "$U/$i")
+	done
+}
+
 t_sigterm() {
 	local sig
 
