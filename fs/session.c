@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -233,12 +234,18 @@ static dev_t device_of(const char *target)
 	return makedev(sx.stx_dev_major, sx.stx_dev_minor);
 }
 
-/* What control and upgrade need. Without it the mount works as well. */
-static void become_known(struct state *s)
+/* For a version before this one that takes over: it executes this later. */
+static void note_program(struct state *s)
 {
 	ssize_t n = readlink("/proc/self/exe", s->program, PATH_MAX - 1);
 
 	s->program[n > 0 ? n : 0] = '\0';
+}
+
+/* What control and upgrade need. Without it the mount works as well. */
+static void become_known(struct state *s)
+{
+	note_program(s);
 	s->fd_reply = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 	s->dev = device_of(s->target);
 	s->fd_control = control_listen(s->dev, CONTROL_KEEPER, &s->control_ino);
@@ -297,6 +304,9 @@ static int resume(struct session *s, int fd, char *err, size_t errlen)
 	log_syslog(s->state->fd_log);
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	keeper_signals_again();
+	note_program(s->state);
+	/* It may have been executed by another name. */
+	prctl(PR_SET_NAME, program_invocation_short_name);
 	s->slots = slot_table_new(s->state->slots);
 	if (!s->slots)
 		return -ENOMEM;

@@ -189,6 +189,48 @@ t_keeper_killed() {
 	"$VT" gone "$M" $((10 * VEFS_SLOW))
 }
 
+# a_copy_at FOLDER: of the programs.
+a_copy_at() {
+	mkdir "$1"
+	cp "$VEFS_BIN/vefsd" "$1/vefsd"
+	ln -s vefsd "$1/mount.vefs"
+}
+
+keeper_is() {
+	assert_eq "$1" "$(readlink "/proc/$KEEPER/exe")" "program of the keeper"
+	assert_eq mount.vefs "$(cat "/proc/$KEEPER/comm")" "its name"
+	assert_text "$M/f" "lower text"
+}
+
+# What goes on is the program that ran, whatever has its name by now.
+t_keeper_killed_program() {
+	begin
+	put "$L/f" "lower text"
+	a_copy_at "$D/bin"
+	a_copy_at "$D/new"
+	VEFS_BIN=$D/bin serve_rw
+	exec 5<"$M/f"
+	mv "$D/bin/vefsd" "$D/bin/old"
+	script_at_bin "exit 85"
+	kill_keeper
+	keeper_is "$D/bin/old"
+	rm "$D/bin/old"
+	kill_keeper
+	keeper_is "$D/bin/old (deleted)"
+	kill_keeper
+	kill_worker KILL
+	# Another one is taken as ever, and stays.
+	assert_ok "$D/new/vefsd" --upgrade "$M"
+	next_worker 0
+	keeper_is "$D/new/vefsd"
+	kill_keeper
+	keeper_is "$D/new/vefsd"
+	assert_eq "lower text" "$(cat <&5)"
+	exec 5<&-
+	umnt
+	"$VT" gone "$M" $((10 * VEFS_SLOW))
+}
+
 # kill_keepers STOP PID...: some times, while these work, until a file STOP is
 # there: they are to have done all right.
 kill_keepers() {
