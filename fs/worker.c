@@ -118,6 +118,21 @@ static void on_suspects(void)
 	kill(getpid(), SIGALRM);
 }
 
+/*
+ * Asked for here: a thread that changes its ids, as those of the loop do, is
+ * told no more. And the keeper may be dead already. A parent of another
+ * process namespace has no number here.
+ */
+static void watch_keeper(const struct worker *w)
+{
+	pid_t parent;
+
+	prctl(PR_SET_PDEATHSIG, SIGUSR2);
+	parent = getppid();
+	if (parent != 0 && parent != (pid_t)w->cfg->state->keeper)
+		w->cfg->orphaned(w->cfg->ctx);
+}
+
 static void *watch_main(void *arg)
 {
 	struct worker *w = arg;
@@ -129,6 +144,7 @@ static void *watch_main(void *arg)
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGALRM);
+	watch_keeper(w);
 	for (;;) {
 		switch (next_signal(&set, probing)) {
 		case SIGUSR1:
@@ -225,7 +241,6 @@ int worker_run(const struct worker_config *cfg)
 	struct windowrun *window = NULL;
 	int r;
 
-	prctl(PR_SET_PDEATHSIG, SIGUSR2);
 	/* Few arenas: an idle mount shall be small. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);

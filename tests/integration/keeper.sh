@@ -189,6 +189,42 @@ t_keeper_killed() {
 	"$VT" gone "$M" $((10 * VEFS_SLOW))
 }
 
+# The kernel does not tell a thread of its parent's death that has changed its
+# ids, as for a file of another user's.
+t_keeper_killed_ids() {
+	local i
+
+	begin
+	serve_rw "threads=1"
+	chmod 777 "$M"
+	for i in 1 2 3; do
+		assert_ok setpriv --reuid 1000 --clear-groups mkdir "$M/$i"
+		kill_keeper
+		assert_stat %u 1000 "$M/$i"
+		kill_worker KILL
+	done
+	umnt
+	"$VT" gone "$M" $((10 * VEFS_SLOW))
+}
+
+# Its worker is only just there, and has not asked to be told.
+t_keeper_killed_at_once() {
+	local i old
+
+	begin
+	put "$L/f" "lower text"
+	serve_rw
+	for i in $(seq 20); do
+		old=$WORKER
+		kill -KILL "$old"
+		until has_worker_but "$old"; do :; done
+		kill_keeper
+		assert_text "$M/f" "lower text"
+	done
+	umnt
+	"$VT" gone "$M" $((10 * VEFS_SLOW))
+}
+
 # a_copy_at FOLDER: of the programs.
 a_copy_at() {
 	mkdir "$1"
