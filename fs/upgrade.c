@@ -226,7 +226,8 @@ static _Noreturn void take_over(pid_t old, char *const argv[],
 		pause_ms(100);
 	}
 	log_error("taking the keeper's place: %s", strerrordesc_np(-r));
-	_exit(EXIT_FAILURE);
+	for (;;)
+		kill(getpid(), SIGKILL);
 }
 
 int upgrade_take_over(char *const argv[], int state_fd,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -167,6 +168,42 @@ static int run_read(int argc, char **argv)
 	return verdict(&o);
 }
 
+/* As many as can be, N at most: held until there is a STOP-FILE, read again. */
+static int run_hold(int argc, char **argv)
+{
+	struct own o = { .stop = argv[3] };
+	long long n = vt_number(argv[2]), held = 0;
+	struct held *all = calloc((size_t)n, sizeof(*all));
+
+	(void)argc;
+	if (!all || !begin(&o, argv[1]))
+		return vt_errno("open");
+	for (; held < n && !o.faults; held++) {
+		struct held *h = &all[held];
+
+		h->own = (uint64_t)held;
+		snprintf(h->name, sizeof(h->name), "%lld", held);
+		h->fd = openat(o.dir, h->name, O_RDONLY | O_CLOEXEC);
+		/* Who serves it is asked for its bytes. */
+		if (h->fd >= 0 && pread(h->fd, &(char){ 0 }, 1, 0) == 1) {
+			read_page(&o, h->name, h->fd, h->own, 0);
+			continue;
+		}
+		if (errno != EMFILE)
+			fault_errno(&o, h->name, "open");
+		if (h->fd >= 0)
+			close(h->fd);
+		break;
+	}
+	printf("held %lld\n", held);
+	while (goes_on(&o))
+		usleep(20000);
+	for (o.done = 0; held-- > 0; o.done++)
+		read_and_let_go(&o, &all[held]);
+	free(all);
+	return verdict(&o);
+}
+
 static void check_both(struct own *o, const char *name, uint64_t own)
 {
 	int fd = open_own(o, name, O_RDONLY);
@@ -232,6 +269,7 @@ static int run_check(int argc, char **argv)
 const struct vt_command vt_own_commands[] = {
 	{ "own-make", "DIR N", 2, run_make },
 	{ "own-read", "DIR N STOP-FILE SEED", 4, run_read },
+	{ "own-hold", "DIR N STOP-FILE", 3, run_hold },
 	{ "own-write", "DIR STOP-FILE SEED", 3, run_write },
 	{ "own-check", "DIR NAME...", 2, run_check },
 	{ NULL, NULL, 0, NULL },
