@@ -8,6 +8,8 @@
 # shellcheck source-path=SCRIPTDIR source=lib_survive.sh
 . "$(dirname "$0")/lib_survive.sh"
 
+BUILD=${D:-opt} # D is a case's folder
+
 # ---- who takes its place ---------------------------------------------------
 
 # The kernel does not tell a thread of its parent's death that has changed its
@@ -91,6 +93,14 @@ t_program() {
 
 # ---- under load ------------------------------------------------------------
 
+# What orders two uses of a descriptor is the kernel, between a request's answer
+# and the next request. A checker of threads knows that of descriptors that the
+# process has seen opened; a program that was executed has not.
+begin_load() {
+	[ "$BUILD" != tsan ] || skip "the thread checker does not see the order"
+	begin
+}
+
 # kill_keepers STOP PID...: some times, while these work, until a file STOP is
 # there: they are to have done all right.
 kill_keepers() {
@@ -113,7 +123,7 @@ t_readers_limit=120
 t_readers() {
 	local pids='' i
 
-	begin
+	begin_load
 	mkdir "$L/many"
 	"$VT" own-make "$L/many" 12000
 	serve_rw
@@ -132,7 +142,7 @@ t_writers_limit=120
 t_writers() {
 	local pids='' i
 
-	begin
+	begin_load
 	serve_rw "passthrough=off"
 	for i in 1 2 3; do
 		mkdir "$M/$i"
@@ -171,7 +181,7 @@ t_full_table() {
 	until_ok 20 grep -q held "$D/said" || fail "it says: $(cat "$D/said")"
 	assert_le "$(sed -n 's/^held //p' "$D/said")" 199 "files"
 	kill_worker KILL
-	kill_worker SEGV
+	kill_worker KILL
 	kill_keeper
 	limit_files "$KEEPER" 200:200
 	kill_worker KILL
