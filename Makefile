@@ -495,6 +495,7 @@ vt_SRC += tests/integration/vt/vt_dir.c
 vt_SRC += tests/integration/vt/vt_map.c
 vt_SRC += tests/integration/vt/vt_name.c
 vt_SRC += tests/integration/vt/vt_ops.c
+vt_SRC += tests/integration/vt/vt_own.c
 vt_SRC += tests/integration/vt/vt_quota.c
 vt_SRC += tests/integration/vt/vt_wait.c
 HELPERS += ctrun

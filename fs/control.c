@@ -125,6 +125,12 @@ int control_accept(int listener, unsigned ms, char *line)
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
+bool control_is_full(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM ||
+	       error == -ENOBUFS;
+}
+
 void control_answer(int fd, const char *answer)
 {
 	char line[CONTROL_LINE];

@@ -10,6 +10,7 @@
  * is a line that begins with "ok" or "error: ", and the end. Only the user
  * who mounted, and root, are listened to.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,6 +38,12 @@ void control_unlink(dev_t dev, const char *role, uint64_t ino);
  * -errno.
  */
 int control_accept(int listener, unsigned ms, char *line);
+/*
+ * Did it fail for want of a descriptor? The connection is there still: leave the
+ * listener alone for CONTROL_DEAF_MS, or one asks and asks.
+ */
+#define CONTROL_DEAF_MS 100
+bool control_is_full(int error);
 /* The next line of a connection that stays, as its request came; or -errno. */
 int control_read(int fd, char *line);
 /* Answer; the connection is over, closing it is the caller's. */

@@ -41,6 +41,7 @@ struct keeper {
 	pid_t worker;
 	int signals;
 	bool live, detached;
+	bool deaf; /* who asks cannot be heard for now */
 	uint64_t answered, born;
 	unsigned vain, lacked;
 };
@@ -339,6 +340,7 @@ static int on_control(struct keeper *k)
 	char line[CONTROL_LINE];
 	int fd = control_accept(s->fd_control, PATIENCE_MS, line);
 
+	k->deaf = control_is_full(fd);
 	if (fd < 0)
 		return KEEP_ON;
 	/* Below the floor, where no worker closes it. */
@@ -383,11 +385,12 @@ static int keep(struct keeper *k)
 		 * A worker that takes over closes what it does not know: no
 		 * descriptor may be opened here meanwhile.
 		 */
-		p[2].fd = atomic_load(&s->ready) == s->generation
+		p[2].fd = atomic_load(&s->ready) == s->generation && !k->deaf
 				  ? s->fd_control
 				  : -1;
-		if (poll(p, ARRAY_SIZE(p), -1) < 0)
+		if (poll(p, ARRAY_SIZE(p), k->deaf ? CONTROL_DEAF_MS : -1) < 0)
 			continue;
+		k->deaf = false;
 		if (p[1].revents)
 			on_ready(k);
 		if (p[0].revents)

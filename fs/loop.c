@@ -515,6 +515,11 @@ static void *thread_main(void *arg)
 		end(l, -ENOMEM);
 		return NULL;
 	}
+	/*
+	 * A copy of the process would have its pages protected, and we would
+	 * be killed while one is made anew: see fill().
+	 */
+	madvise(w.buf, l->cfg->buffer, MADV_DONTFORK);
 	work(&w);
 	follow_end(&w.follow);
 	munmap(w.buf, l->cfg->buffer);

@@ -36,6 +36,7 @@ struct quotactl {
 	pthread_t thread;
 	int bell;	   /* an eventfd: the ledger changed, or it is over */
 	uint64_t host_due; /* when hostlimit_update() must be called; 0: never */
+	uint64_t deaf;	   /* until when nobody is listened to; 0: all are */
 	_Atomic bool over;
 	FILE *sessions[QUOTACTL_SESSIONS];
 };
@@ -143,6 +144,8 @@ static void answer(struct quotactl *q)
 	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 	FILE **session = free_session(q);
 
+	if (control_is_full(fd))
+		q->deaf = clock_now() + CONTROL_DEAF_MS * CLOCK_MS;
 	if (!out) {
 		if (fd >= 0)
 			close(fd);
@@ -211,6 +214,14 @@ static int until(uint64_t now, uint64_t then)
 	return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
+/* Unless one that cannot be taken waits there. */
+static void listen_to_new(struct quotactl *q, struct pollfd *p, uint64_t now)
+{
+	if (q->deaf <= now)
+		q->deaf = 0;
+	p->fd = q->deaf ? -1 : q->state->fd_quota;
+}
+
 static void listen_to_sessions(const struct quotactl *q, struct pollfd *p)
 {
 	for (unsigned i = 0; i < QUOTACTL_SESSIONS; i++)
@@ -249,10 +260,12 @@ static void *serve(void *arg)
 			save(q, false);
 			tell_host(q);
 		}
+		listen_to_new(q, p, now);
 		listen_to_sessions(q, p + 2);
 		if (poll(p, ARRAY_SIZE(p),
-			 until(now, first_of(first_of(due, look),
-					     q->host_due))) <= 0)
+			 until(now,
+			       first_of(first_of(due, look),
+					first_of(q->host_due, q->deaf)))) <= 0)
 			continue;
 		if (p[1].revents && read(q->bell, &n, sizeof(n)) > 0) {
 			due = due ? due : clock_now() + SAVE_MS * CLOCK_MS;

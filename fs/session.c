@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -24,6 +25,7 @@
 #include "fs/stack.h"
 #include "fs/state.h"
 #include "fs/upgrade.h"
+#include "fs/window.h"
 
 #define FLOOR_MIN 32 /* descriptors; the keeper has a few more later */
 
@@ -232,12 +234,18 @@ static dev_t device_of(const char *target)
 	return makedev(sx.stx_dev_major, sx.stx_dev_minor);
 }
 
-/* What control and upgrade need. Without it the mount works as well. */
-static void become_known(struct state *s)
+/* For a version before this one that takes over: it executes this later. */
+static void note_program(struct state *s)
 {
 	ssize_t n = readlink("/proc/self/exe", s->program, PATH_MAX - 1);
 
 	s->program[n > 0 ? n : 0] = '\0';
+}
+
+/* What control and upgrade need. Without it the mount works as well. */
+static void become_known(struct state *s)
+{
+	note_program(s);
 	s->fd_reply = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 	s->dev = device_of(s->target);
 	s->fd_control = control_listen(s->dev, CONTROL_KEEPER, &s->control_ino);
@@ -296,6 +304,9 @@ static int resume(struct session *s, int fd, char *err, size_t errlen)
 	log_syslog(s->state->fd_log);
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	keeper_signals_again();
+	note_program(s->state);
+	/* It may have been executed by another name. */
+	prctl(PR_SET_NAME, program_invocation_short_name);
 	s->slots = slot_table_new(s->state->slots);
 	if (!s->slots)
 		return -ENOMEM;
@@ -319,7 +330,14 @@ static void on_worker_live(void *ctx)
 	s->hooks->worker_live(s->hooks->ctx);
 }
 
-/* The keeper died: execute it again, here. A worker is soon made. */
+static void bar_window(void *ctx)
+{
+	const struct session *s = ctx;
+
+	window_bar(s->state->window);
+}
+
+/* The keeper died: another is made, which makes another worker. */
 static void on_orphaned(void *ctx)
 {
 	struct session *s = ctx;
@@ -335,10 +353,10 @@ static void on_orphaned(void *ctx)
 	log_warn("the keeper of %s is gone: taking its place",
 		 s->state->target);
 	s->state->died_at = clock_now();
-	r = upgrade_exec(s->state->program, s->hooks->argv, s->state_mem.fd);
+	r = upgrade_take_over(s->hooks->argv, s->state_mem.fd, bar_window, s);
 	log_error("%s: %s; serving goes on, but nobody replaces this process "
 		  "if it dies, too",
-		  s->state->program, strerror(-r));
+		  s->state->target, strerror(-r));
 }
 
 static int keep(struct session *s, bool *is_worker, bool *detached)

@@ -7,14 +7,23 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/forkshare.h"
+#include "fs/base/log.h"
 #include "fs/base/parse.h"
 #include "fs/state.h"
 
 #define CHECK_MS 5000
+#define TRIES 600 /* a minute */
+
+/* The program that runs, also where its name is gone or another's. */
+#define SELF "/proc/self/exe"
 
 int upgrade_resumes(void)
 {
@@ -26,22 +35,31 @@ int upgrade_resumes(void)
 	return (int)fd;
 }
 
-static void set_inherit(bool on)
+/*
+ * Nobody may open or close anything meanwhile: what it does not see is closed
+ * by execve. Takes no lock and no memory.
+ */
+static int inherit_all(void)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *de;
+	_Alignas(struct dirent64) char buf[8192];
+	_cleanup_close_ int dir =
+		open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct dirent64 *de;
 	uint32_t fd;
+	ssize_t n;
 
-	if (!on) {
-		close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-		return;
+	if (dir < 0)
+		return -errno;
+	while ((n = getdents64(dir, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < n; at += de->d_reclen) {
+			de = (const void *)(buf + at);
+			if (parse_u32(de->d_name, UINT32_MAX, &fd) == 0 &&
+			    fd > 2 && (int)fd != dir &&
+			    fcntl((int)fd, F_SETFD, 0) < 0)
+				return -errno;
+		}
 	}
-	dir = opendir("/proc/self/fd");
-	while (dir && (de = readdir(dir)) != NULL) {
-		if (parse_u32(de->d_name, UINT32_MAX, &fd) == 0 && fd > 2 &&
-		    (int)fd != dirfd(dir))
-			fcntl((int)fd, F_SETFD, 0);
-	}
+	return n < 0 ? -errno : 0;
 }
 
 static int start_check(const char *program, const char *layout, pid_t *pid)
@@ -121,17 +139,122 @@ int upgrade_answer(const char *layout)
 		       : UPGRADE_FITS_NOT;
 }
 
+/* What the next program finds; ours is not touched: other threads read it. */
+struct environment {
+	char resume[sizeof(UPGRADE_ENV) + 16];
+	char **words;
+};
+
+static void environment_free(struct environment *e)
+{
+	free(e->words);
+}
+
+static int environment_make(struct environment *e, int state_fd)
+{
+	size_t len = strlen(UPGRADE_ENV "="), n = 0, k = 0;
+
+	while (environ && environ[n])
+		n++;
+	e->words = calloc(n + 2, sizeof(*e->words));
+	if (!e->words)
+		return -ENOMEM;
+	snprintf(e->resume, sizeof(e->resume), UPGRADE_ENV "=%d", state_fd);
+	e->words[k++] = e->resume;
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(environ[i], UPGRADE_ENV "=", len) != 0)
+			e->words[k++] = environ[i];
+	}
+	return 0;
+}
+
+static int execute(const char *program, char *const argv[],
+		   const struct environment *e)
+{
+	int r = inherit_all();
+
+	if (r == 0) {
+		execve(program, argv, e->words);
+		r = -errno;
+	}
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+	return r;
+}
+
 int upgrade_exec(const char *program, char *const argv[], int state_fd)
 {
-	char text[16];
-	int r;
+	_cleanup_(environment_free) struct environment e = { .words = NULL };
+	int r = environment_make(&e, state_fd);
 
-	snprintf(text, sizeof(text), "%d", state_fd);
-	setenv(UPGRADE_ENV, text, 1);
-	set_inherit(true);
-	execv(program, argv);
-	r = -errno;
-	set_inherit(false);
-	unsetenv(UPGRADE_ENV);
-	return r;
+	return r < 0 ? r : execute(program, argv, &e);
+}
+
+/* Not nanosleep(3): a thread checker takes a lock of its own there. */
+static void pause_ms(unsigned ms)
+{
+	const struct timespec t = { .tv_nsec = ms * (long)CLOCK_MS };
+
+	syscall(SYS_nanosleep, &t, NULL);
+}
+
+/* What our parent left free of the descriptors is for us. */
+static void raise_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+/*
+ * In the copy. Locks of the C library may be held by threads that it has not:
+ * nothing here takes one. Another parent is seen only when no thread of `old`
+ * can open or close anything any more.
+ */
+static _Noreturn void take_over(pid_t old, char *const argv[],
+				const struct environment *e,
+				void (*alone)(void *ctx), void *ctx)
+{
+	int r = 0;
+
+	while (getppid() == old)
+		pause_ms(1);
+	alone(ctx);
+	raise_limit();
+	for (int tries = 0; tries < TRIES; tries++) {
+		r = execute(SELF, argv, e);
+		pause_ms(100);
+	}
+	log_error("taking the keeper's place: %s", strerrordesc_np(-r));
+	for (;;)
+		kill(getpid(), SIGKILL);
+}
+
+int upgrade_take_over(char *const argv[], int state_fd,
+		      void (*alone)(void *ctx), void *ctx)
+{
+	_cleanup_(environment_free) struct environment e = { .words = NULL };
+	pid_t self = getpid(), pid;
+	int r = environment_make(&e, state_fd);
+
+	if (r < 0)
+		return r;
+	if (access(SELF, X_OK) < 0)
+		return -errno;
+	pid = forkshare();
+	/* Where there are too many processes there may soon be fewer. */
+	for (int tries = 0; pid < 0 && errno == EAGAIN && tries < TRIES;
+	     tries++) {
+		pause_ms(100);
+		pid = forkshare();
+	}
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		take_over(self, argv, &e, alone, ctx);
+	kill(self, SIGKILL);
+	for (;;)
+		pause();
 }

@@ -29,8 +29,19 @@ int upgrade_answer(const char *layout);
 
 /*
  * Execute it with `argv`. Returns only when that failed, -errno; descriptors
- * are as before then.
+ * are as before then. No other process or thread may use our table of them.
  */
 int upgrade_exec(const char *program, char *const argv[], int state_fd);
+
+/*
+ * The same with the program that runs, for a process with other threads, which
+ * open descriptors and note their numbers to the last: they are killed, with
+ * this process. A copy of it that has the same table waits for that, calls
+ * `alone` (which may use no lock that a thread has: it is a copy's), and is the
+ * one that executes. Returns only when there is no copy, -errno: nothing
+ * changed. Where processes are scarce it tries for a minute.
+ */
+int upgrade_take_over(char *const argv[], int state_fd,
+		      void (*alone)(void *ctx), void *ctx);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "fs/base/cleanup.h"
@@ -118,6 +119,21 @@ static void on_suspects(void)
 	kill(getpid(), SIGALRM);
 }
 
+/*
+ * Asked for here: a thread that changes its ids, as those of the loop do, is
+ * told no more. And the keeper may be dead already. A parent of another
+ * process namespace has no number here.
+ */
+static void watch_keeper(const struct worker *w)
+{
+	pid_t parent;
+
+	prctl(PR_SET_PDEATHSIG, SIGUSR2);
+	parent = getppid();
+	if (parent != 0 && parent != (pid_t)w->cfg->state->keeper)
+		w->cfg->orphaned(w->cfg->ctx);
+}
+
 static void *watch_main(void *arg)
 {
 	struct worker *w = arg;
@@ -129,6 +145,7 @@ static void *watch_main(void *arg)
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGALRM);
+	watch_keeper(w);
 	for (;;) {
 		switch (next_signal(&set, probing)) {
 		case SIGUSR1:
@@ -217,6 +234,28 @@ static int begin(struct worker *w)
 	return recover(cfg->o, cfg->slots, w->server, s, &w->backlog);
 }
 
+/*
+ * The table is the keeper's, too, and stays full when we die. What we leave is
+ * for the keeper, for our successor until it has closed what is left over, and
+ * for a program that is executed. The limit is this process's alone.
+ */
+#define ROOM 64u
+#define ROOM_LAYER 4u
+
+static void leave_room(const struct overlay *o)
+{
+	rlim_t room = ROOM + ROOM_LAYER * o->n_layers;
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	if (room > rl.rlim_cur / 4)
+		room = rl.rlim_cur / 4;
+	rl.rlim_cur -= room;
+	if (setrlimit(RLIMIT_NOFILE, &rl) < 0)
+		log_debug("room for descriptors: %s", strerror(errno));
+}
+
 int worker_run(const struct worker_config *cfg)
 {
 	struct worker w = { .cfg = cfg };
@@ -225,7 +264,6 @@ int worker_run(const struct worker_config *cfg)
 	struct windowrun *window = NULL;
 	int r;
 
-	prctl(PR_SET_PDEATHSIG, SIGUSR2);
 	/* Few arenas: an idle mount shall be small. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
@@ -241,6 +279,7 @@ int worker_run(const struct worker_config *cfg)
 	if (r == 0)
 		r = quotactl_start(&quota, cfg->o, cfg->state);
 	if (r == 0) {
+		leave_room(cfg->o);
 		r = serve(&w);
 		if (r == 0 || r == -ENODEV) {
 			windowrun_stop(window);

@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Like fork(), with SIGCHLD at its end. The caller has one thread. */
+/*
+ * Like fork(), with SIGCHLD at its end. Where the caller has more than one
+ * thread the copy may call only what takes no lock.
+ */
 pid_t forkshare(void);
 
 /* Memory that both see the same, all zero at first; or NULL. */

@@ -93,12 +93,39 @@ kill_worker() {
 	next_worker "$old"
 }
 
-kill_keeper() {
-	local old=$KEEPER orphan=$WORKER
+command_line() {
+	[ ! -r "/proc/$1/cmdline" ] || tr '\0' '\n' <"/proc/$1/cmdline"
+} 2>/dev/null
 
+# has_keeper_but OLD ORPHAN LINE: is there one, with a worker? They have this
+# command line, all of them.
+has_keeper_but() {
+	local pid
+
+	for pid in $(daemon_pids); do
+		if [ "$pid" = "$1" ] || [ "$pid" = "$2" ] ||
+			[ "$(command_line "$pid")" != "$3" ]; then
+			continue
+		fi
+		WORKER=$(child_of "$pid")
+		if [ -n "$WORKER" ] &&
+			[ "$(command_line "$WORKER")" = "$3" ]; then
+			KEEPER=$pid
+			return
+		fi
+	done
+	return 1
+}
+
+# Its worker's copy takes its place, and makes another worker.
+kill_keeper() {
+	local old=$KEEPER orphan=$WORKER line
+
+	line=$(command_line "$old")
 	kill -KILL "$old"
-	KEEPER=$orphan
-	next_worker "$orphan"
+	until_ok 30 has_keeper_but "$old" "$orphan" "$line" ||
+		fail "no new keeper; the log: $(tail -n 3 "$D/vefs.log")"
+	next_worker 0
 }
 
 log_says() {

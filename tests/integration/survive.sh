@@ -311,9 +311,7 @@ t_detached() {
 	: >"$D/vefs.log"
 	exec 5<>"$M/f"
 	kill_worker KILL
-	kill -KILL "$KEEPER"
-	KEEPER=$WORKER
-	next_worker "$KEEPER"
+	kill_keeper
 	kill_worker SEGV
 	printf 'UPPER' >&5
 	exec 5>&-

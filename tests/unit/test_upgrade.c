@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -233,6 +234,27 @@ START_TEST(a_failed_takeover_changes_nothing)
 }
 END_TEST
 
+/* What there is cannot be listed: the next program would have lost it. */
+START_TEST(no_takeover_without_a_descriptor)
+{
+	char *const argv[] = { program, NULL };
+	struct rlimit was, none;
+	int fd, r;
+
+	set_up();
+	write_program("exit 5", 0755);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = (rlim_t)fd + 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = upgrade_exec(program, argv, fd);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	ck_assert_int_eq(r, -EMFILE);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+END_TEST
+
 Suite *test_upgrade_suite(void)
 {
 	Suite *s = suite_create("upgrade");
@@ -250,6 +272,7 @@ Suite *test_upgrade_suite(void)
 	tcase_add_test(c, taking_over);
 	tcase_add_test(c, descriptors_go_over);
 	tcase_add_test(c, a_failed_takeover_changes_nothing);
+	tcase_add_test(c, no_takeover_without_a_descriptor);
 	suite_add_tcase(s, c);
 	return s;
 }

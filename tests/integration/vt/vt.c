@@ -14,7 +14,7 @@
 
 static const struct vt_command *const tables[] = {
 	vt_name_commands, vt_data_commands, vt_map_commands,   vt_dir_commands,
-	vt_wait_commands, vt_ops_commands,  vt_quota_commands,
+	vt_wait_commands, vt_ops_commands,  vt_quota_commands, vt_own_commands,
 };
 
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))

@@ -28,6 +28,7 @@ extern const struct vt_command vt_map_commands[];
 extern const struct vt_command vt_dir_commands[];
 extern const struct vt_command vt_wait_commands[];
 extern const struct vt_command vt_ops_commands[];
+extern const struct vt_command vt_own_commands[];
 extern const struct vt_command vt_quota_commands[];
 
 /* Print "vt WHAT: ENAME" for the current errno; returns 1. */
