@@ -10,9 +10,11 @@
 #include <sys/un.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/log.h"
 
 #define RUN_FOLDER "/run/vefs"
 #define ANSWER_SECONDS 30
+#define WAITING 4 /* to be accepted */
 
 static int run_folder(char *path, size_t len)
 {
@@ -56,11 +58,17 @@ int control_listen(dev_t dev, const char *role, uint64_t *ino)
 	/* The number belongs to our mount: what is there is a dead one's. */
 	unlink(a.sun_path);
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    chmod(a.sun_path, 0600) < 0 || listen(fd, 4) < 0 ||
+	    chmod(a.sun_path, 0600) < 0 || listen(fd, WAITING) < 0 ||
 	    lstat(a.sun_path, &st) < 0)
 		return -errno;
 	*ino = st.st_ino;
 	return TAKE_FD(fd);
+}
+
+void control_listen_again(int listener)
+{
+	if (listener >= 0 && listen(listener, WAITING) < 0)
+		log_debug("control socket: %s", strerror(errno));
 }
 
 void control_unlink(dev_t dev, const char *role, uint64_t ino)

@@ -26,6 +26,9 @@
  * cannot be controlled, and nothing else is wrong.
  */
 int control_listen(dev_t dev, const char *role, uint64_t *ino);
+
+/* The calling process is who listens now: SO_PEERCRED names it. -1: nothing. */
+void control_listen_again(int listener);
 /*
  * Take the name away if it is still the one with that inode number: device
  * numbers are soon used again. The descriptor is closed by its owner.

@@ -305,6 +305,8 @@ static int resume(struct session *s, int fd, char *err, size_t errlen)
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 	keeper_signals_again();
 	note_program(s->state);
+	control_listen_again(s->state->fd_control);
+	control_listen_again(s->state->fd_quota);
 	/* It may have been executed by another name. */
 	prctl(PR_SET_NAME, program_invocation_short_name);
 	s->slots = slot_table_new(s->state->slots);

@@ -48,6 +48,24 @@ t_at_once() {
 	"$VT" gone "$M" $((10 * VEFS_SLOW))
 }
 
+# Who wants the daemons of a mount, for a group say, asks who listens.
+t_who_listens() {
+	begin
+	serve_rw
+	for _ in 1 2; do
+		kill_keeper
+		assert_eq "$KEEPER" "$(python3 - "$VEFS_ROOT"/run/* <<-'END'
+			import socket, struct, sys
+			s = socket.socket(socket.AF_UNIX)
+			s.connect(sys.argv[1])
+			print(struct.unpack("3i", s.getsockopt(
+			    socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+		END
+		)"
+	done
+	umnt
+}
+
 # a_copy_at FOLDER: of the programs.
 a_copy_at() {
 	mkdir "$1"
