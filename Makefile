@@ -258,6 +258,7 @@ CT += notifyquota
 CT += procserve
 CT += rtnl
 CT += spec
+CT += standin
 CT += usual
 CT += wire
 

@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/fdio.h"
 
 /*
  * A way has one piece on it at a time: it is read when the one before has been
@@ -148,9 +150,17 @@ static void take(struct state *s, struct way *w)
 		s->left = true;
 }
 
+/* A socket that others have, too, cannot be told not to wait but each time. */
+static ssize_t put(int fd, const char *data, size_t len)
+{
+	ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 && errno == ENOTSOCK ? write(fd, data, len) : n;
+}
+
 static void give(struct state *s, struct way *w)
 {
-	ssize_t n = write(w->w->to, w->data + w->done, w->n - w->done);
+	ssize_t n = put(w->w->to, w->data + w->done, w->n - w->done);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -263,11 +273,23 @@ static void run(struct state *s)
 		;
 }
 
-/* Those of others stay as they are. */
-static void do_not_wait(int fd)
+/*
+ * Who waits in a write hears no signal. Those of others stay as they are: what
+ * they have is opened once more, but for files, where we would lose our place.
+ */
+static void do_not_wait(int *fd)
 {
-	if (fd > 2)
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	struct stat st;
+	int own;
+
+	if (*fd > 2) {
+		fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
+	} else if (isatty(*fd) ||
+		   (fstat(*fd, &st) == 0 && S_ISFIFO(st.st_mode))) {
+		own = fdio_reopen(*fd, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+		if (own >= 0)
+			*fd = own;
+	}
 }
 
 int relay_run(struct relay *r)
@@ -287,7 +309,7 @@ int relay_run(struct relay *r)
 	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (size_t i = 0; i < r->n; i++) {
 		s.way[i].w = &r->way[i];
-		do_not_wait(r->way[i].to);
+		do_not_wait(&r->way[i].to);
 	}
 	/* It may have ended before anybody listened. */
 	if (r->child && waitpid(r->child, &s.status, WNOHANG) == r->child)
