@@ -14,6 +14,7 @@
 #include <termios.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
 #include "fs/base/fdio.h"
 
 /*
@@ -25,6 +26,7 @@
 #define ESCAPE '\033'
 #define END_OF_INPUT '\004'
 #define QUIET_MS 200
+#define ENDING (20 * CLOCK_S) /* for one that was told to end */
 
 struct way {
 	struct relay_way *w;
@@ -38,6 +40,7 @@ struct state {
 	struct way *way;
 	int signals, status;
 	bool ended, left, over;
+	uint64_t until; /* its patience ends; 0: it has no end */
 	struct termios saved;
 	bool is_raw;
 };
@@ -174,6 +177,24 @@ static void give(struct state *s, struct way *w)
 		w->n = w->done = 0;
 }
 
+static void tell(const struct state *s, int sig)
+{
+	if (kill(-s->r->child, sig) < 0)
+		kill(s->r->child, sig);
+}
+
+/* The first time it is told to end. */
+static void cut(struct state *s, enum relay_cut how)
+{
+	if (s->r->cut) {
+		s->left = true;
+		return;
+	}
+	s->r->cut = how;
+	s->until = clock_now() + ENDING;
+	tell(s, s->r->ender);
+}
+
 static void on_signal(struct state *s)
 {
 	struct signalfd_siginfo si;
@@ -188,8 +209,10 @@ static void on_signal(struct state *s)
 		    waitpid(s->r->child, &s->status, WNOHANG) == s->r->child)
 			s->ended = true;
 	} else if (s->r->child && !s->ended) {
-		if (kill(-s->r->child, (int)si.ssi_signo) < 0)
-			kill(s->r->child, (int)si.ssi_signo);
+		if (s->r->ender)
+			cut(s, RELAY_TOLD);
+		else
+			tell(s, (int)si.ssi_signo);
 	} else {
 		s->left = true;
 	}
@@ -214,6 +237,17 @@ static bool is_held_up(const struct state *s)
 	return false;
 }
 
+/* `ms`, or until its patience ends. */
+static int patience(const struct state *s, int ms)
+{
+	uint64_t now = s->until ? clock_now() : 0, left;
+
+	if (!s->until)
+		return ms;
+	left = now >= s->until ? 0 : (s->until - now) / CLOCK_MS + 1;
+	return ms < 0 || left < (uint64_t)ms ? (int)left : ms;
+}
+
 /* True: nothing happened within `ms`. */
 static bool step(struct state *s, int ms)
 {
@@ -230,7 +264,7 @@ static bool step(struct state *s, int ms)
 			p[i].fd = -1;
 	}
 	p[n] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
-	if (poll(p, n + 1, ms) <= 0)
+	if (poll(p, n + 1, patience(s, ms)) <= 0)
 		return true;
 	if (p[n].revents)
 		on_signal(s);
@@ -264,9 +298,12 @@ static void type_end(struct state *s)
 
 static void run(struct state *s)
 {
-	while (!s->ended && !s->left && !(s->r->child == 0 && is_dry(s)))
+	while (!s->ended && !s->left && !(s->r->child == 0 && is_dry(s))) {
 		if (step(s, s->over ? QUIET_MS : -1) && s->over)
 			type_end(s);
+		if (s->until && !s->ended && clock_now() >= s->until)
+			cut(s, RELAY_LATE);
+	}
 	/* What it said is waited for; others may hold its output open for ever. */
 	while (s->ended && !s->left && !is_dry(s) &&
 	       !step(s, is_held_up(s) ? -1 : 0))
@@ -316,7 +353,11 @@ int relay_run(struct relay *r)
 		s.ended = true;
 	terminal_raw(&s);
 	tell_size(&s);
+	if (r->ms)
+		s.until = clock_now() + r->ms * CLOCK_MS;
 	run(&s);
+	if (r->cut && !s.ended)
+		s.status = W_EXITCODE(0, SIGKILL);
 	if (s.is_raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &s.saved);
 	for (size_t i = 0; i < r->n; i++)
