@@ -518,6 +518,13 @@ t_scripts_that_hang() {
 	kill "$(state 101 MONITOR)"
 	! wait "$!" || fail "it started"
 	assert_clean
+	# nor does it keep who starts it
+	own start 101 >"$D/out" 2>&1 &
+	until_true vefs exec 101 pidof sleep
+	kill -TERM "$!"
+	! wait "$!" || fail "it started"
+	assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
+	assert_clean
 }
 
 # ---- nothing is left -----------------------------------------------------------
