@@ -263,6 +263,7 @@ CT += notifyquota
 CT += procserve
 CT += rtnl
 CT += spec
+CT += standin
 CT += usual
 CT += wire
 

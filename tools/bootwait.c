@@ -4,16 +4,20 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "tools/ct/attach.h"
+#include "tools/ct/standin.h"
 #include "tools/ctjob.h"
 
 #define PAUSE_MS 100
+#define ANSWER_MS 1000 /* at least */
 
 /* What each can be asked; 0 as exit status: it has booted. */
 static const struct {
@@ -37,8 +41,26 @@ static const char *question(pid_t init)
 	return NULL;
 }
 
+/* It may not end by itself: what answers is the container's. */
+static int wait_for(pid_t pid, uint64_t until)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t now = clock_now();
+	int status, ms = now < until ? (int)((until - now) / CLOCK_MS) : 0;
+
+	if (ms < ANSWER_MS)
+		ms = ANSWER_MS;
+	if (fd >= 0 && poll(&p, 1, ms) == 0)
+		kill(pid, STANDIN_KILL);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
+}
+
 /* The exit status of a script inside, or -errno. */
-static int ask(struct ctwork *w, const char *script, int null)
+static int ask(struct ctwork *w, const char *script, int null, uint64_t until)
 {
 	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
 	const struct attach_plan plan = { .spec = &w->spec,
@@ -49,14 +71,9 @@ static int ask(struct ctwork *w, const char *script, int null)
 					  .stdio = { null, null, null },
 					  .sender = -1 };
 	struct attach a;
-	int status, r = attach_run(&plan, &a, &w->why);
+	int r = attach_run(&plan, &a, &w->why);
 
-	if (r < 0)
-		return r;
-	while (waitpid(a.pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
+	return r < 0 ? r : wait_for(a.pid, until);
 }
 
 int bootwait(struct ctwork *w, unsigned seconds)
@@ -69,7 +86,7 @@ int bootwait(struct ctwork *w, unsigned seconds)
 
 	if (null < 0)
 		return -errno;
-	while (script && ask(w, script, null) != 0) {
+	while (script && ask(w, script, null, until) != 0) {
 		w->why.text[0] = '\0';
 		if (poll(&p, 1, 0) > 0)
 			return why_set(&w->why, -ESRCH,

@@ -145,6 +145,16 @@ int container_open(struct catalog *c, const char *id, bool lock,
 	return r < 0 ? r : read_conf(out, why);
 }
 
+void container_unlock(struct container *c)
+{
+	if (c->lock < 0)
+		return;
+	/* `dir` has the same lock: closing one of them is not enough */
+	flock(c->lock, LOCK_UN);
+	close(c->lock);
+	c->lock = -1;
+}
+
 void container_close(struct container *c)
 {
 	if (c->data >= 0)

@@ -29,7 +29,7 @@
 struct container {
 	int dir;  /* its directory */
 	int data; /* where upper and work are: there, or in its data */
-	int lock; /* held until container_close(), or -1 */
+	int lock; /* held until container_close() or _unlock(), or -1 */
 	char id[CONTAINER_ID_MAX + 1];
 	char template[CONTAINER_SPEC_MAX]; /* NAME:VERSION */
 	char root[PATH_MAX];		   /* where it is mounted */
@@ -84,6 +84,8 @@ int container_create(struct catalog *c, const char *store,
 int container_open(struct catalog *c, const char *id, bool lock,
 		   struct container *out, struct why *why);
 void container_close(struct container *c);
+/* Somebody else may have it from now on; it stays open. */
+void container_unlock(struct container *c);
 
 /* Is its root the mount of this container, not only of some other? */
 bool container_is_mounted(const struct container *c);

@@ -15,6 +15,7 @@
 #include "fs/base/log.h"
 #include "tools/cmd_ct.h"
 #include "tools/ct/attach.h"
+#include "tools/ct/standin.h"
 #include "tools/ctmount.h"
 #include "tools/ctwork.h"
 #include "tools/monitor.h"
@@ -22,6 +23,7 @@
 #include "tools/relay.h"
 
 #define UMOUNT_MS 10000u
+#define SCRIPT_MS 60000u
 
 /* The line comes on standard input, where nobody else sees it. */
 static const char script[] = "found=\n"
@@ -209,13 +211,36 @@ static int run_bare(const struct ctwork *w, const struct cmd_common *common,
 	return pid < 0 ? -errno : pid;
 }
 
-/* It is locked, and mounted. An exit code, told. */
+/* An exit code, told. */
+static int tell_end(const struct ctwork *w, const struct ctpasswd *p,
+		    enum relay_cut cut)
+{
+	static const char *const how[] = {
+		[RELAY_TOLD] = "was broken off",
+		[RELAY_LATE] = "took more than a minute, and was killed",
+	};
+
+	if (cut)
+		log_error("container %s: the password of %s may be as it was: "
+			  "the container's chpasswd %s",
+			  w->one.id, p->user, how[cut]);
+	else
+		log_error("container %s: the password of %s is as it was: the "
+			  "container's chpasswd failed",
+			  w->one.id, p->user);
+	return CMD_CT_PASSWORD;
+}
+
+/* It is mounted, and locked if it does not run. An exit code, told. */
 static int run_script(struct ctwork *w, const struct cmd_common *common,
 		      const struct ctpasswd *p)
 {
 	const char *const argv[] = { "/bin/sh", "-c",	 script,
 				     "sh",	p->user, NULL };
-	struct relay relay = { .n = 0 };
+	/* What the container has for a shell need not end by itself. A monitor
+	 * that is hung up ends its container, and has something to take away. */
+	struct relay relay = { .ender = w->state.init ? STANDIN_KILL : SIGHUP,
+			       .ms = SCRIPT_MS };
 	int stdio[3] = { -1, -1, -1 };
 	int r = make_stdio(p, &relay, stdio);
 
@@ -232,12 +257,13 @@ static int run_script(struct ctwork *w, const struct cmd_common *common,
 	relay.child = r;
 	if (relay_run(&relay) == 0)
 		return CMD_OK;
-	log_error("container %s: the password of %s is as it was: the "
-		  "container's chpasswd failed",
-		  w->one.id, p->user);
-	return CMD_CT_PASSWORD;
+	return tell_end(w, p, relay.cut);
 }
 
+/*
+ * One that runs is locked for a look only: its own programs are to hold up
+ * nobody who wants to stop it, and for them, as for `vefs exec`, it need not be.
+ */
 static int begin(struct ctwork *w, const struct cmd_common *common,
 		 const char *id)
 {
@@ -250,6 +276,8 @@ static int begin(struct ctwork *w, const struct cmd_common *common,
 			  id);
 		status = CMD_FAILED;
 	}
+	if (w->state.init)
+		container_unlock(&w->one);
 	return status;
 }
 

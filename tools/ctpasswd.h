@@ -26,8 +26,10 @@ int ctpasswd_take(struct ctpasswd *p, char *word, struct why *why);
 
 /*
  * Set it. A user that is not there is made. One that does not run is mounted
- * for it, and a process of its own without a network runs for that long. The
- * container is not locked by the caller. An exit code, told.
+ * for it, and a process of its own without a network runs for that long. What
+ * is run has a minute, and is killed then, or when we are told to end; one that
+ * runs is not locked for that long. The container is not locked by the caller.
+ * An exit code, told.
  */
 int ctpasswd_set(const struct ctpasswd *p, struct cmd_common *common,
 		 const char *id);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -10,12 +11,14 @@
 
 #include "fs/base/cleanup.h"
 #include "tools/monitor.h"
+#include "tools/progress.h"
 
 /*
  * Three pipes: what is said, and the report, a line. The monitor's children
  * live as long as the container and have its 0, 1 and 2: they are none of ours.
  */
 #define REPORT 1024
+#define LOOK_MS 500
 
 enum { REPORT_PIPE, OUT_PIPE, ERR_PIPE, PIPES };
 
@@ -23,6 +26,8 @@ struct hiring {
 	char id[CONTAINER_ID_MAX + 1];
 	bool daemons_in;
 	int from[PIPES], to[PIPES];
+	pid_t pid;
+	bool told;
 	char text[REPORT];
 	size_t n;
 };
@@ -81,6 +86,15 @@ static bool runs(const struct hiring *h)
 	return strncmp(h->text, "ok\n", 3) == 0;
 }
 
+/* What runs in it before it is up may not end by itself. */
+static void look_if_wanted(struct hiring *h)
+{
+	if (h->told || !progress_cancelled() || runs(h))
+		return;
+	h->told = true;
+	kill(h->pid, SIGTERM);
+}
+
 /*
  * Until it is reported that it runs, or nobody is left who could: the groups
  * are gone then, too. And what was said before.
@@ -89,13 +103,16 @@ static void listen_to(struct hiring *h)
 {
 	struct pollfd p[PIPES];
 	bool over;
+	int n;
 
 	for (;;) {
+		look_if_wanted(h);
 		for (int i = 0; i < PIPES; i++)
 			p[i] = (struct pollfd){ .fd = h->from[i],
 						.events = POLLIN };
 		over = runs(h) || h->from[REPORT_PIPE] < 0;
-		if (poll(p, PIPES, over ? 0 : -1) == 0)
+		n = poll(p, PIPES, over ? 0 : LOOK_MS);
+		if (n == 0 && over)
 			return;
 		for (int i = PIPES - 1; i >= 0; i--) {
 			if (!p[i].revents || take(h, i))
@@ -131,18 +148,32 @@ static int make_pipes(struct hiring *h)
 	return 0;
 }
 
+/* What it is told before it listens is kept for it. */
+static pid_t hire(const struct cmd_common *common, const struct cgroup *group,
+		  const struct hiring *h)
+{
+	sigset_t kept, before;
+	pid_t pid;
+
+	sigemptyset(&kept);
+	sigaddset(&kept, SIGTERM);
+	sigprocmask(SIG_BLOCK, &kept, &before);
+	pid = cgroup_fork(group, CGROUP_DAEMON, 0);
+	if (pid == 0)
+		be_monitor(common, h);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
 int monitormake(const struct container *one, const struct cmd_common *common,
 		const struct cgroup *group, bool daemons_in, struct why *why)
 {
 	struct hiring h = { .daemons_in = daemons_in };
 	int r = make_pipes(&h);
-	pid_t pid = -1;
 
 	memcpy(h.id, one->id, sizeof(h.id));
 	if (r == 0)
-		r = pid = cgroup_fork(group, CGROUP_DAEMON, 0);
-	if (pid == 0)
-		be_monitor(common, &h);
+		r = h.pid = hire(common, group, &h);
 	close_all(h.to);
 	if (r >= 0)
 		listen_to(&h);
@@ -151,7 +182,7 @@ int monitormake(const struct container *one, const struct cmd_common *common,
 		return why_sys(why, r, "a process");
 	if (runs(&h))
 		return 0;
-	waitpid(pid, NULL, 0);
+	waitpid(h.pid, NULL, 0);
 	h.text[strcspn(h.text, "\n")] = '\0';
 	return why_set(why, -EIO, "%s",
 		       strncmp(h.text, "error: ", 7) == 0

@@ -11,8 +11,8 @@
  * 0: the container runs. It is mounted, and locked by the caller. Its groups
  * are there, with who serves the mount in them if `daemons_in`, and go with the
  * monitor. What that and the start script say until then comes to our standard
- * output and error; who waits for their end is not kept waiting by it. -errno
- * and why: it does not run, its monitor has ended, and taken the groups away if
+ * output and error; who waits for their end is not kept waiting by it. A wish
+ * (progress.h) ends it. -errno and why: it does not run, its monitor has ended, and taken the groups away if
  * it could.
  */
 int monitormake(const struct container *one, const struct cmd_common *common,

@@ -7,12 +7,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <termios.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
+#include "fs/base/fdio.h"
 
 /*
  * A way has one piece on it at a time: it is read when the one before has been
@@ -23,6 +26,7 @@
 #define ESCAPE '\033'
 #define END_OF_INPUT '\004'
 #define QUIET_MS 200
+#define ENDING (20 * CLOCK_S) /* for one that was told to end */
 
 struct way {
 	struct relay_way *w;
@@ -36,6 +40,7 @@ struct state {
 	struct way *way;
 	int signals, status;
 	bool ended, left, over;
+	uint64_t until; /* its patience ends; 0: it has no end */
 	struct termios saved;
 	bool is_raw;
 };
@@ -148,9 +153,17 @@ static void take(struct state *s, struct way *w)
 		s->left = true;
 }
 
+/* A socket that others have, too, cannot be told not to wait but each time. */
+static ssize_t put(int fd, const char *data, size_t len)
+{
+	ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 && errno == ENOTSOCK ? write(fd, data, len) : n;
+}
+
 static void give(struct state *s, struct way *w)
 {
-	ssize_t n = write(w->w->to, w->data + w->done, w->n - w->done);
+	ssize_t n = put(w->w->to, w->data + w->done, w->n - w->done);
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -162,6 +175,24 @@ static void give(struct state *s, struct way *w)
 	w->done += (size_t)n;
 	if (w->done == w->n)
 		w->n = w->done = 0;
+}
+
+static void tell(const struct state *s, int sig)
+{
+	if (kill(-s->r->child, sig) < 0)
+		kill(s->r->child, sig);
+}
+
+/* The first time it is told to end. */
+static void cut(struct state *s, enum relay_cut how)
+{
+	if (s->r->cut) {
+		s->left = true;
+		return;
+	}
+	s->r->cut = how;
+	s->until = clock_now() + ENDING;
+	tell(s, s->r->ender);
 }
 
 static void on_signal(struct state *s)
@@ -178,8 +209,10 @@ static void on_signal(struct state *s)
 		    waitpid(s->r->child, &s->status, WNOHANG) == s->r->child)
 			s->ended = true;
 	} else if (s->r->child && !s->ended) {
-		if (kill(-s->r->child, (int)si.ssi_signo) < 0)
-			kill(s->r->child, (int)si.ssi_signo);
+		if (s->r->ender)
+			cut(s, RELAY_TOLD);
+		else
+			tell(s, (int)si.ssi_signo);
 	} else {
 		s->left = true;
 	}
@@ -204,6 +237,17 @@ static bool is_held_up(const struct state *s)
 	return false;
 }
 
+/* `ms`, or until its patience ends. */
+static int patience(const struct state *s, int ms)
+{
+	uint64_t now = s->until ? clock_now() : 0, left;
+
+	if (!s->until)
+		return ms;
+	left = now >= s->until ? 0 : (s->until - now) / CLOCK_MS + 1;
+	return ms < 0 || left < (uint64_t)ms ? (int)left : ms;
+}
+
 /* True: nothing happened within `ms`. */
 static bool step(struct state *s, int ms)
 {
@@ -220,7 +264,7 @@ static bool step(struct state *s, int ms)
 			p[i].fd = -1;
 	}
 	p[n] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
-	if (poll(p, n + 1, ms) <= 0)
+	if (poll(p, n + 1, patience(s, ms)) <= 0)
 		return true;
 	if (p[n].revents)
 		on_signal(s);
@@ -254,20 +298,35 @@ static void type_end(struct state *s)
 
 static void run(struct state *s)
 {
-	while (!s->ended && !s->left && !(s->r->child == 0 && is_dry(s)))
+	while (!s->ended && !s->left && !(s->r->child == 0 && is_dry(s))) {
 		if (step(s, s->over ? QUIET_MS : -1) && s->over)
 			type_end(s);
+		if (s->until && !s->ended && clock_now() >= s->until)
+			cut(s, RELAY_LATE);
+	}
 	/* What it said is waited for; others may hold its output open for ever. */
 	while (s->ended && !s->left && !is_dry(s) &&
 	       !step(s, is_held_up(s) ? -1 : 0))
 		;
 }
 
-/* Those of others stay as they are. */
-static void do_not_wait(int fd)
+/*
+ * Who waits in a write hears no signal. Those of others stay as they are: what
+ * they have is opened once more, but for files, where we would lose our place.
+ */
+static void do_not_wait(int *fd)
 {
-	if (fd > 2)
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	struct stat st;
+	int own;
+
+	if (*fd > 2) {
+		fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
+	} else if (isatty(*fd) ||
+		   (fstat(*fd, &st) == 0 && S_ISFIFO(st.st_mode))) {
+		own = fdio_reopen(*fd, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+		if (own >= 0)
+			*fd = own;
+	}
 }
 
 int relay_run(struct relay *r)
@@ -287,14 +346,18 @@ int relay_run(struct relay *r)
 	s.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	for (size_t i = 0; i < r->n; i++) {
 		s.way[i].w = &r->way[i];
-		do_not_wait(r->way[i].to);
+		do_not_wait(&r->way[i].to);
 	}
 	/* It may have ended before anybody listened. */
 	if (r->child && waitpid(r->child, &s.status, WNOHANG) == r->child)
 		s.ended = true;
 	terminal_raw(&s);
 	tell_size(&s);
+	if (r->ms)
+		s.until = clock_now() + r->ms * CLOCK_MS;
 	run(&s);
+	if (r->cut && !s.ended)
+		s.status = W_EXITCODE(0, SIGKILL);
 	if (s.is_raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &s.saved);
 	for (size_t i = 0; i < r->n; i++)

@@ -18,12 +18,22 @@ struct relay_way {
 
 #define RELAY_WAYS 3
 
+enum relay_cut { RELAY_UNCUT, RELAY_TOLD, RELAY_LATE };
+
 struct relay {
 	struct relay_way way[RELAY_WAYS];
 	size_t n;
 	pid_t child; /* its end ends it; 0: the end of what it gives does */
-	bool raw;    /* our terminal hands on every key */
-	bool escape; /* Esc and then "." leaves */
+	/*
+	 * One that may not take long is sent `ender`, in place of a signal that
+	 * is to end us, and after `ms`; it is left alone when it still has not
+	 * ended some seconds later. 0: as long as it likes.
+	 */
+	int ender;
+	unsigned ms;
+	enum relay_cut cut; /* was it? */
+	bool raw;	    /* our terminal hands on every key */
+	bool escape;	    /* Esc and then "." leaves */
 	/* Our terminal has another size; called once at the beginning. */
 	void (*size)(void *ctx, unsigned rows, unsigned columns);
 	void *ctx;
@@ -42,8 +52,9 @@ void relay_size(unsigned *rows, unsigned *columns);
 int relay_stdio(struct relay *r, int fd);
 
 /*
- * The status that wait(2) gave of the child; 0 without one. Signals that are
- * to end us go to the child and its group. Descriptors of `way` other than 0, 1, 2 are closed.
+ * The status that wait(2) gave of the child, that of a killed one if it was left
+ * alone; 0 without one. Signals that are to end us go to the child and its
+ * group. Descriptors of `way` other than 0, 1, 2 are closed.
  */
 int relay_run(struct relay *r);
 

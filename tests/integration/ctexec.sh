@@ -184,6 +184,161 @@ gone_inside() {
 	! vefs exec 101 "pidof '$1'"
 }
 
+# of PID STATE: is it in one that ps shows so?
+in_state() {
+	case $(ps -o stat= -p "$1") in
+	"$2"*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# Who runs something in it does not hold it up: neither one who is stopped,
+t_exec_is_stopped() {
+	local pid status
+
+	begin
+	own exec2 101 'echo here; sleep 1002' >"$D/out" &
+	pid=$!
+	until_true grep -q here "$D/out"
+	kill -STOP "$pid"
+	until_true in_state "$pid" T
+	vexits 0 stop --fast 101
+	assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
+	kill -CONT "$pid"
+	status=0
+	wait "$pid" || status=$?
+	assert_eq 137 "$status"
+	assert_clean
+	# and it is started again, and enters the next
+	vefs --quiet start 101
+	own exec2 101 'echo here; sleep 1002' >"$D/out" &
+	pid=$!
+	until_true grep -q here "$D/out"
+	kill -STOP "$pid"
+	vexits 0 restart --fast 101
+	vexits 0 exec 101 true
+	kill -CONT "$pid"
+	! wait "$pid" || fail "it ended well"
+	vefs --quiet stop --fast 101
+	assert_clean
+}
+
+# on_stuck_pty ARGUMENT...: vefs on a terminal that nobody reads, until there is
+# a $D/go; then what it says is thrown away. Its number is in $D/pid. To be run
+# in the background.
+on_stuck_pty() {
+	exec python3 -c '
+import os, pty, sys, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+with open(sys.argv[1] + "/pid.new", "w") as f:
+    print(pid, file=f)
+os.rename(sys.argv[1] + "/pid.new", sys.argv[1] + "/pid")
+while not os.path.exists(sys.argv[1] + "/go"):
+    time.sleep(0.1)
+try:
+    while os.read(fd, 65536):
+        pass
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)
+' "$D" "$VEFS_BIN/vefs" --root "$S" "$@"
+}
+
+# 101 has a program that says more than any terminal keeps, and counts that.
+begin_with_talker() {
+	busybox_root
+	cat >"$D/src/bin/talk" <<-'END'
+		#!/bin/sh
+		rm -f /root/count
+		while :; do
+			seq 1 1000
+			printf x >>/root/count
+		done
+	END
+	chmod 755 "$D/src/bin/talk"
+	begin
+}
+
+# It waits for its terminal: it counts no further.
+is_stuck() {
+	local before
+
+	before=$(stat -c %s "$S/root/101/root/count")
+	sleep 1
+	[ "$before" -gt 0 ] &&
+		[ "$before" = "$(stat -c %s "$S/root/101/root/count")" ]
+}
+
+# nor one whose terminal takes nothing.
+t_exec_on_a_stuck_terminal() {
+	local how status
+
+	begin_with_talker
+	for how in "exec2 101" "enter 101 --exec"; do
+		rm -f "$D/go" "$S/root/101/root/count"
+		# shellcheck disable=SC2086
+		on_stuck_pty $how talk &
+		until_true is_stuck
+		vexits 0 stop --fast 101
+		assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
+		touch "$D/go"
+		status=0
+		wait $! || status=$?
+		assert_eq 137 "$status"
+		assert_clean
+		vefs --quiet start 101
+	done
+	vefs --quiet stop --fast 101
+}
+
+# Who waits for his terminal is told to end all the same: what he runs is, and
+# then he does not wait for what that said.
+t_exec_on_a_stuck_terminal_is_told() {
+	local pid
+
+	begin_with_talker
+	on_stuck_pty exec2 101 exec talk &
+	until_true is_stuck
+	read -r pid <"$D/pid"
+	kill -TERM "$pid"
+	until_true gone_inside talk
+	kill -TERM "$pid"
+	until_true in_state "$pid" Z
+	touch "$D/go"
+	! wait $! || fail "it ended well"
+	vefs --quiet stop --fast 101
+}
+
+# However it ends that is told, and a command of the host that is killed takes
+# nothing with it but its pipes.
+t_exec_is_killed() {
+	local pid sig
+
+	begin
+	for sig in HUP:129 SEGV:139 USR1:138 TERM:143; do
+		vexits "${sig#*:}" exec2 101 "kill -${sig%:*} \$\$"
+	done
+	own exec2 101 'echo here; echo $$ >/root/pid; exec sleep 1003' \
+		>"$D/out" &
+	pid=$!
+	until_true grep -q here "$D/out"
+	kill -KILL "$pid"
+	! wait "$pid" || fail "it ended well"
+	vefs exec 101 'kill -0 "$(cat /root/pid)"'
+	vefs exec 101 'kill "$(cat /root/pid)"'
+	until_true gone_inside sleep
+	# nobody waits for it any more, but it leaves nothing
+	own exec2 101 'echo here; exec sleep 1003' >"$D/out" &
+	pid=$!
+	until_true grep -q here "$D/out"
+	kill -KILL "$pid"
+	! wait "$pid" || fail "it ended well"
+	vexits 0 stop --fast 101
+	assert_clean
+}
+
 t_runscript() {
 	begin
 	printf 'echo in $(hostname)\nexit 4\n' >"$D/script"

@@ -119,7 +119,8 @@ t_waits_for_the_boot() {
 	busybox_root
 	rm -f "$D/src/sbin/init" "$D/src/bin/runlevel"
 	cp "$D/src/bin/busybox" "$D/src/sbin/init"
-	printf '#!/bin/sh\ncat /level\n' >"$D/src/bin/runlevel"
+	printf '#!/bin/sh\n[ -e /hang ] && sleep 1000\ncat /level\n' \
+		>"$D/src/bin/runlevel"
 	chmod 755 "$D/src/bin/runlevel"
 	busybox_template
 	vefs --quiet create 101 --template bb
@@ -130,6 +131,16 @@ t_waits_for_the_boot() {
 	vefs --quiet stop --fast 101
 	vexits 0 start --wait --timeout $((60 * VEFS_SLOW)) 101
 	vefs --quiet stop --fast 101
+	# who is asked need not answer
+	echo >"$S/containers/101/upper/hang"
+	vexits 1 start --wait --timeout 1 101
+	says "101 has not booted after 1 seconds: 'vefs logs 101'"
+	until_true gone_inside 'sleep 1000'
+	vefs --quiet stop --fast 101
+}
+
+gone_inside() {
+	! vefs exec 101 "pgrep -xf '$1'"
 }
 
 booted() {
@@ -506,6 +517,13 @@ t_scripts_that_hang() {
 	until_true vefs exec 101 pidof sleep
 	kill "$(state 101 MONITOR)"
 	! wait "$!" || fail "it started"
+	assert_clean
+	# nor does it keep who starts it
+	own start 101 >"$D/out" 2>&1 &
+	until_true vefs exec 101 pidof sleep
+	kill -TERM "$!"
+	! wait "$!" || fail "it started"
+	assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
 	assert_clean
 }
 

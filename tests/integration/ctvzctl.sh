@@ -147,6 +147,91 @@ t_password_is_refused() {
 	vefs --quiet resume 101
 }
 
+# The container's programs end when they like, or not at all; nobody who works on
+# it waits for that.
+stubborn_passwords() {
+	with_passwords
+	cat >"$D/src/bin/chpasswd" <<-'END'
+		#!/bin/sh
+		trap : INT TERM HUP QUIT
+		echo here >/told
+		while :; do sleep 0.1; done
+	END
+	chmod 755 "$D/src/bin/chpasswd"
+}
+
+t_password_that_takes_for_ever() {
+	local pid status sig
+
+	stubborn_passwords
+	begin
+	# it is not locked meanwhile
+	own set 101 --userpasswd root:secret &
+	pid=$!
+	until_true test -e "$UPPER/told"
+	vexits 0 set 101 --numproc 99
+	vexits 0 stop --fast 101
+	status=0
+	wait "$pid" || status=$?
+	assert_eq 74 "$status"
+	assert_clean
+	# who sets it can be told to end, and takes it with him
+	vefs --quiet start 101
+	for sig in TERM INT; do
+		vefs exec 101 rm -f /told
+		# not by the shell, which has its children ignore ^C
+		python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$VEFS_BIN/vefs" --root "$S" \
+			set 101 --userpasswd root:secret >"$D/said" 2>&1 &
+		pid=$!
+		until_true test -e "$UPPER/told"
+		kill "-$sig" "$pid"
+		status=0
+		wait "$pid" || status=$?
+		assert_eq 74 "$status"
+		says 'may be as it was: .* was broken off'
+		! vefs exec 101 'pgrep -f [c]hpasswd' || fail "$sig: it runs"
+	done
+	vefs --quiet stop --fast 101
+	assert_clean
+}
+
+# The same of one that runs for that only.
+t_password_that_takes_for_ever_alone() {
+	local pid status
+
+	stubborn_passwords
+	busybox_template
+	vefs --quiet create 101 --template bb
+	own set 101 --userpasswd root:secret >"$D/said" 2>&1 &
+	pid=$!
+	until_true test -e "$UPPER/told"
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	assert_eq 74 "$status"
+	says 'may be as it was: .* was broken off'
+	assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
+	assert_clean
+}
+
+# Nobody has to tell it.
+# shellcheck disable=SC2034
+t_password_has_a_minute_limit=240
+t_password_has_a_minute() {
+	local status=0
+
+	stubborn_passwords
+	begin
+	timeout $((180 * VEFS_SLOW)) "$VEFS_BIN/vefs" --root "$S" \
+		set 101 --userpasswd root:secret >"$D/said" 2>&1 || status=$?
+	assert_eq 74 "$status"
+	says 'took more than a minute, and was killed'
+	vefs --quiet stop --fast 101
+	assert_clean
+}
+
 # Links of the container's lead nowhere.
 t_password_and_links() {
 	with_passwords

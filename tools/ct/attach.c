@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +20,18 @@
 #include "fs/base/cleanup.h"
 #include "tools/ct/jail.h"
 #include "tools/ct/newborn.h"
+#include "tools/ct/standin.h"
 #include "tools/ct/wire.h"
 
 /*
- * Two new processes: the first goes into the groups and into the
- * namespaces; that of processes only counts for its children, so it makes the
- * second, which is a child of the caller's as well.
+ * Three new processes: one stands in for what is run (standin.h). Its first
+ * child goes into the groups and into the namespaces; that of processes only
+ * counts for its children, so it makes the second, which is a child of the
+ * stand-in's as well.
  *
- * Neither can be looked at from inside: they have the host's program, and that
- * of the host's memory which the caller had (CVE-2019-5736, CVE-2016-9962).
+ * Neither of these can be looked at from inside: they have the host's program,
+ * and that of the host's memory which the caller had (CVE-2019-5736,
+ * CVE-2016-9962).
  */
 #define ENV_MAX 32
 
@@ -191,9 +195,12 @@ static int enter_namespaces(const struct attach_plan *p, struct why *why)
 	return r < 0 ? why_sys(why, r, "the container's namespaces") : 0;
 }
 
-static int make_second(const struct attach_plan *p, int wire, struct why *why)
+/* Its number goes there as well. */
+static int make_second(const struct attach_plan *p, int wire, uintptr_t number,
+		       struct why *why)
 {
-	struct clone_args args = { .flags = CLONE_PARENT };
+	struct clone_args args = { .flags = CLONE_PARENT | CLONE_PARENT_SETTID,
+				   .parent_tid = number };
 	struct wire_message m = { .what = WIRE_PID };
 	int r = enter_namespaces(p, why);
 
@@ -210,7 +217,7 @@ static int make_second(const struct attach_plan *p, int wire, struct why *why)
 	_exit(127);
 }
 
-static void run_first(const struct attach_plan *p, int wire)
+static void run_first(const struct attach_plan *p, int wire, uintptr_t number)
 {
 	struct wire_message m;
 
@@ -218,10 +225,28 @@ static void run_first(const struct attach_plan *p, int wire)
 	m = (struct wire_message){ .what = WIRE_FAILED };
 	m.number = cgroup_enter(p->group, CGROUP_PAYLOAD, &m.why);
 	if (m.number == 0)
-		m.number = make_second(p, wire, &m.why);
+		m.number = make_second(p, wire, number, &m.why);
 	if (m.number < 0)
 		wire_say(wire, &m, -1);
 	_exit(m.number < 0);
+}
+
+/* ---- the one above them ------------------------------------------------------ */
+
+static void stand_in(const struct attach_plan *p, int wire)
+{
+	struct wire_message m = { .what = WIRE_FAILED };
+	pid_t *second = standin_begin();
+	pid_t first = second ? cgroup_fork(p->group, CGROUP_PAYLOAD, 0)
+			     : -errno;
+
+	if (first == 0)
+		run_first(p, wire, (uintptr_t)second);
+	if (first > 0)
+		standin_run(second);
+	m.number = why_sys(&m.why, first, "a process");
+	wire_say(wire, &m, -1);
+	_exit(1);
 }
 
 /* ---- their maker ----------------------------------------------------------- */
@@ -237,29 +262,27 @@ int attach_run(const struct attach_plan *p, struct attach *out, struct why *why)
 	_cleanup_close_ int near = -1, far = -1;
 	struct wire_heard heard = { .pid = -1, .tty = -1 };
 	int r = wire_pair(&near, &far);
-	pid_t first;
+	pid_t pid;
 
 	if (r < 0)
 		return why_sys(why, r, "a socket");
-	first = cgroup_fork(p->group, CGROUP_PAYLOAD, 0);
-	if (first < 0)
-		return why_sys(why, first, "a process");
-	if (first == 0) {
+	pid = fork();
+	if (pid < 0)
+		return why_sys(why, -errno, "a process");
+	if (pid == 0) {
 		close(near);
-		run_first(p, far);
+		stand_in(p, far);
 	}
 	close(far);
 	far = -1;
 	r = wire_follow(near, &heard, why);
-	reap(first);
 	if (r == 0 && heard.pid <= 0)
 		r = why_set(why, -ECHILD, "it was killed");
 	if (r < 0) {
-		if (heard.pid > 0)
-			reap(heard.pid);
+		reap(pid);
 		cleanup_closep(&heard.tty);
 		return why_sys(why, r, "container %s", p->spec->id);
 	}
-	*out = (struct attach){ .pid = heard.pid, .tty = heard.tty };
+	*out = (struct attach){ .pid = pid, .tty = heard.tty };
 	return 0;
 }

@@ -27,7 +27,7 @@ struct attach_plan {
 };
 
 struct attach {
-	pid_t pid; /* a child of the caller's */
+	pid_t pid; /* a child of the caller's that stands in for it: standin.h */
 	int tty;   /* the master of its terminal, or -1 */
 };
 
