@@ -51,6 +51,7 @@ struct run {
 	int signals;
 	sigset_t before;
 	int stop; /* the signal that ends it all */
+	int lost; /* why what they said could not be written */
 	bool terminal, shown;
 };
 
@@ -111,6 +112,15 @@ static void pass_on(struct run *r, int sig)
 			kill(-r->job[i].pid, sig);
 }
 
+/* Who does not want to hear of it stops it; who cannot is told at the end. */
+static void lose(struct run *r, int reason)
+{
+	if (reason == EPIPE && !r->stop)
+		pass_on(r, SIGPIPE);
+	else if (reason != EPIPE)
+		r->lost = reason;
+}
+
 /* The lines that it has so far, all of them at its end. */
 static void show_lines(struct run *r, struct job *j, int which, bool all)
 {
@@ -132,10 +142,9 @@ static void show_lines(struct run *r, struct job *j, int which, bool all)
 	if (b.len == 0)
 		return;
 	hide_progress(r);
-	if (!put(which ? STDERR_FILENO : STDOUT_FILENO, strbuf_get(&b),
-		 b.len) &&
-	    !r->stop)
-		pass_on(r, SIGPIPE);
+	if (!r->lost &&
+	    !put(which ? STDERR_FILENO : STDOUT_FILENO, strbuf_get(&b), b.len))
+		lose(r, errno);
 	/* What is left is less than a line. */
 	strbuf_clear(&b);
 	strbuf_add(&b, s, (size_t)(end - s));
@@ -493,6 +502,10 @@ int massrun(const struct mass_work *work, const struct cmd_common *common,
 	if (common->json)
 		show_json(&r);
 	status = cmd_flush(tell(&r));
+	if (r.lost)
+		log_error("writing what they said: %s", strerror(r.lost));
+	if (r.lost && status == CMD_OK)
+		status = CMD_FAILED;
 	end(&r);
 	return status;
 }

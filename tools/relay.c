@@ -16,6 +16,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/clock.h"
 #include "fs/base/fdio.h"
+#include "fs/base/log.h"
 
 /*
  * A way has one piece on it at a time: it is read when the one before has been
@@ -41,6 +42,7 @@ struct state {
 	int signals, status;
 	bool ended, left, over;
 	uint64_t until; /* its patience ends; 0: it has no end */
+	int lost;	/* why what it said could not be written; 0: it was */
 	struct termios saved;
 	bool is_raw;
 };
@@ -168,6 +170,9 @@ static void give(struct state *s, struct way *w)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n < 0) {
+		/* one that was closed was not wanted */
+		if (!w->w->ours && errno != EPIPE && errno != EIO && !s->lost)
+			s->lost = errno;
 		shut(s->r, w->w);
 		w->n = w->done = 0;
 		return;
@@ -360,6 +365,10 @@ int relay_run(struct relay *r)
 		s.status = W_EXITCODE(0, SIGKILL);
 	if (s.is_raw)
 		tcsetattr(STDIN_FILENO, TCSADRAIN, &s.saved);
+	if (s.lost)
+		log_error("writing what it said: %s", strerror(s.lost));
+	if (s.lost && s.status == 0)
+		s.status = W_EXITCODE(EXIT_FAILURE, 0);
 	for (size_t i = 0; i < r->n; i++)
 		shut(r, &r->way[i]);
 	cleanup_closep(&s.signals);

@@ -53,7 +53,8 @@ int relay_stdio(struct relay *r, int fd);
 
 /*
  * The status that wait(2) gave of the child, that of a killed one if it was left
- * alone; 0 without one. Signals that are to end us go to the child and its
+ * alone; 0 without one. Where what it said could not be written that is told,
+ * and 0 becomes an exit status of 1. Signals that are to end us go to the child and its
  * group. Descriptors of `way` other than 0, 1, 2 are closed.
  */
 int relay_run(struct relay *r);

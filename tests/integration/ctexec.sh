@@ -503,6 +503,26 @@ t_run_streams() {
 	no_containers || fail "left: $(ls "$S/containers") $(left_of_them)"
 }
 
+# not_said STATUS ARGUMENT...: of vefs, where nothing can be written
+not_said() {
+	local want=$1 status=0
+
+	shift
+	vefs "$@" >/dev/full 2>"$D/said" </dev/null || status=$?
+	assert_eq "$want" "$status" "$*"
+	says "writing what it said: No space left"
+}
+
+t_output_that_is_lost() {
+	begin
+	not_said 8 exec 101 "echo hello"
+	not_said 1 exec2 101 "echo hello"
+	not_said 7 exec2 101 "echo hello; exit 7"
+	not_said 1 enter 101 --exec "echo hello"
+	not_said 1 run bb -- echo hello
+	vefs exec 101 true >/dev/full
+}
+
 # Not a byte is lost on the way to a terminal, however slow.
 t_run_on_terminal() {
 	local status=0

@@ -182,6 +182,8 @@ t_output() {
 	assert_le 6000000 "$(tr -dc '\0' <"$D/said" | wc -c)"
 	status_is 0 exec --all 'sleep 1000 & echo begun'
 	assert_eq "101: begun 102: begun" "$(said)"
+	vefs exec --all 'echo hello' >/dev/full 2>"$D/told" && fail "it worked"
+	grep -q "writing what they said: No space left" "$D/told"
 	printf 'x=$(hostname)\necho "$x" $0\n' | vefs --quiet exec --all - \
 		>"$D/said"
 	assert_eq "101: 101 /bin/sh 102: 102 /bin/sh" "$(said)"
