@@ -543,6 +543,7 @@ stress/powercut_SRC += tests/stress/powercut_plan.c
 # loaded into the daemon before libc: build/$(D)/tests/NAME.so
 PRELOADS += integration/escape/borrow
 PRELOADS += integration/escape/late
+PRELOADS += integration/syncs
 PRELOADS += stress/faultlib
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME

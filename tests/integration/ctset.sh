@@ -327,4 +327,27 @@ t_listed() {
 	vefs list -Ho uptime | grep -qE '^ *0d00h:0[0-9]m' || fail "no uptime"
 }
 
+# throttle ID: how fast it may write.
+throttle() {
+	group "$1" blkio.throttle.write_bps_device blkio "" | grep . ||
+		group "$1" io.max io ""
+}
+
+# What it has left to write is not to be waited for.
+t_no_io_limit_at_its_end() {
+	begin --iolimit 1M
+	throttle 101 >"$D/before" || skip "no I/O limits here"
+	grep -q 1048576 "$D/before" || skip "no disk with I/O limits"
+	mkdir -p "$S/etc"
+	{
+		echo '#!/bin/bash'
+		echo "S=$S"
+		declare -f group throttle
+		echo "{ throttle 101; echo said; } >$D/after"
+	} >"$S/etc/101.umount"
+	chmod +x "$S/etc/101.umount"
+	vefs --quiet stop --fast 101
+	assert_eq said "$(grep -v -e max "$D/after")" "its limits at its end"
+}
+
 run_all "$@"
