@@ -350,4 +350,39 @@ t_no_io_limit_at_its_end() {
 	assert_eq said "$(grep -v -e max "$D/after")" "its limits at its end"
 }
 
+# kib ID: what its root has
+kib() {
+	vefs exec "$1" df -Pk / | awk 'END { print $2 }'
+}
+
+# What is for its next mount is so after a restart, and whom the host has
+# around a mount is called.
+t_restart_mounts_anew() {
+	local when
+
+	begin --diskspace 30M
+	mkdir -p "$S/etc"
+	for when in premount mount umount postumount; do
+		printf '#!/bin/sh\necho %s >>%s\n' "$when" "$D/ran" \
+			>"$S/etc/101.$when"
+		chmod +x "$S/etc/101.$when"
+	done
+	assert_eq 30720 "$(kib 101)" "KiB"
+	vefs --quiet set 101 --diskquota no --save
+	assert_eq 30720 "$(kib 101)" "KiB before the restart"
+	vefs --quiet restart --fast 101
+	assert_ne 30720 "$(kib 101)" "KiB without a quota"
+	assert_eq "umount postumount premount mount" "$(xargs <"$D/ran")"
+	vefs --quiet set 101 --diskquota yes --save --setmode restart
+	assert_eq 30720 "$(kib 101)" "KiB with one again"
+	# somebody is in there
+	cd "$S/root/101" || fail "no $S/root/101"
+	vefs --quiet restart --fast 101 2>"$D/said"
+	cd /
+	grep -q busy "$D/said" || fail "said $(cat "$D/said")"
+	assert_eq 30720 "$(kib 101)" "KiB"
+	vefs --quiet stop --fast 101
+	assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
+}
+
 run_all "$@"
