@@ -368,6 +368,14 @@ static int restart(struct setting *s, struct cmd_common *common)
 	return cmd_restart.run(&cmd_restart, common, 2, argv);
 }
 
+/* What was begun failed. It is ours: somebody else's lock it is not. */
+static int failed(struct setting *s, int r)
+{
+	untake_names(s);
+	work_fail(&s->w, r);
+	return CMD_FAILED;
+}
+
 /* All of it; an exit code. */
 static int do_set(struct setting *s, struct cmd_common *common)
 {
@@ -385,10 +393,8 @@ static int do_set(struct setting *s, struct cmd_common *common)
 		r = understand(s);
 	if (r == 0)
 		r = apply(s);
-	if (r < 0) {
-		untake_names(s);
-		return work_fail(&s->w, r);
-	}
+	if (r < 0)
+		return failed(s, r);
 	if (s->save && says(s, "NAME"))
 		ctname_release(catalog_dir(s->w.c), s->w.one.id,
 			       s->name[0] ? s->name : NULL);

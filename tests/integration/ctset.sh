@@ -385,4 +385,18 @@ t_restart_mounts_anew() {
 	assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
 }
 
+# What is in use cannot be taken away, and nobody else has it locked.
+t_memory_below_use() {
+	local status=0
+
+	begin --ram 256M --swap 0
+	vefs exec 101 'mkdir -p /shm && mount -t tmpfs shm /shm &&
+		dd if=/dev/zero of=/shm/f bs=1M count=24 2>/dev/null'
+	vefs set 101 --ram 8M --save >"$D/said" 2>&1 || status=$?
+	assert_eq 1 "$status" "exit status"
+	grep -q "container 101: it uses [0-9]* bytes" "$D/said" ||
+		fail "said $(cat "$D/said")"
+	assert_eq "$((256 << 20))" "$(memory 101)"
+}
+
 run_all "$@"
