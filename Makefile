@@ -277,6 +277,7 @@ VEFS += tools/ctmean.c
 VEFS += tools/ctmeannet.c
 VEFS += tools/ctmount.c
 VEFS += tools/ctname.c
+VEFS += tools/ctnet.c
 VEFS += tools/ctscript.c
 VEFS += tools/ctvalue.c
 VEFS += tools/ctwords.c

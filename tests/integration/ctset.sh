@@ -242,6 +242,30 @@ t_whose_network_it_is() {
 	assert_eq 40 "$(tasks 101)"
 }
 
+# What is saved fits together, and a file in which it does not can be mended
+# while it runs in another's network.
+t_network_as_a_whole() {
+	begin --net host
+	refused "NET is host: --net private gives it one" \
+		set 101 --ipadd "$IP" --save
+	assert_eq "" "$(line 101 IP_ADDRESS)"
+	# by an older version, or a hand
+	echo "IP_ADDRESS=\"$IP\"" >>"$S/containers/101/vefs.conf"
+	assert_eq - "$(vefs list -Ho ip | xargs)"
+	vefs --quiet set 101 --numproc 40 --save
+	refused "NET is none: .*ipdel all and --netif_del all" set 101 --net none --save
+	assert_eq host "$(line 101 NET)"
+	vefs --quiet set 101 --net private --ipdel all --save 2>"$D/said"
+	assert_eq "private " "$(line 101 NET) $(line 101 IP_ADDRESS)"
+	vefs --quiet set 101 --ipadd "$IP2" --save 2>"$D/said"
+	grep -q -e "--ipadd is for its next start" "$D/said" ||
+		fail "told $(cat "$D/said")"
+	assert_eq - "$(vefs list -Ho ip | xargs)"
+	vefs --quiet restart --fast 101
+	assert_eq "$IP2" "$(vefs list -Ho ip)"
+	vefs exec 101 'ip addr' | grep -qF "$IP2" || fail "no address"
+}
+
 # The addresses for which the host answers, of those two, on any interface.
 answered() {
 	ip neigh show proxy | grep -oE "($IP|$IP2) " | sort -u | xargs
