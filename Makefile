@@ -284,6 +284,7 @@ VEFS += tools/ctmean.c
 VEFS += tools/ctmeannet.c
 VEFS += tools/ctmount.c
 VEFS += tools/ctname.c
+VEFS += tools/ctnet.c
 VEFS += tools/ctscript.c
 VEFS += tools/ctvalue.c
 VEFS += tools/ctwords.c
@@ -557,6 +558,7 @@ stress/powercut_SRC += tests/stress/powercut_plan.c
 # loaded into the daemon before libc: build/$(D)/tests/NAME.so
 PRELOADS += integration/escape/borrow
 PRELOADS += integration/escape/late
+PRELOADS += integration/syncs
 PRELOADS += stress/faultlib
 
 # single-file programs: build/$(D)/tests/stress/NAME, build/$(D)/bench/NAME

@@ -338,6 +338,7 @@ static void forget(void *ctx, uint32_t row)
 void quotactl_stop(struct quotactl *q)
 {
 	struct ledger *l;
+	bool known;
 
 	if (!q)
 		return;
@@ -345,9 +346,9 @@ void quotactl_stop(struct quotactl *q)
 	ring(q);
 	pthread_join(q->thread, NULL);
 	l = gate_ledger(q->o->gate);
-	quotafile_look(q->o);
+	known = quotafile_rest(q->o) && !atomic_load(&q->state->quota_scan);
 	charge_each_row(l, forget, l);
-	save(q, !atomic_load(&q->state->quota_scan));
+	save(q, known);
 	quotactl_free(q);
 }
 

@@ -46,11 +46,14 @@ static int open_folder(const struct options *opts)
 /* Counting. */
 
 /*
- * What is being written by passthrough nobody can stop: the scan leaves these
- * inodes out, and takes what they are charged with.
+ * What is being written by passthrough nobody can stop, nor the kernel, which
+ * finds the blocks of what was written lately (late.h): the scan leaves these
+ * inodes out, and takes what they are charged with. To have them written back
+ * first would make everybody wait for the disk, and for whoever keeps it busy.
  */
 struct counting {
 	struct overlay *o;
+	bool ripen;	    /* nobody is served yet */
 	struct u64map skip; /* inode numbers on disk */
 	struct charge *instead;
 	size_t n, room;
@@ -79,7 +82,9 @@ static int owner_of(void *ctx, int dirfd, const char *name, struct stat *st)
 static int count(struct counting *c, struct scan_result **out)
 {
 	int fds[WORKDIR_FDS], roots[2];
-	struct scan_config cfg = { .roots = roots, .n_roots = 2, .ctx = c };
+	struct scan_config cfg = {
+		.roots = roots, .n_roots = 2, .ctx = c, .ripen = c->ripen
+	};
 	int r;
 
 	upper_fds(c->o->upper, fds);
@@ -114,7 +119,7 @@ static void look_again(void *ctx, uint32_t row)
 	struct charge now;
 	OVERLAY_PIN(p, o);
 	struct stat st;
-	bool written;
+	bool moving;
 
 	p.inode = itable_get_index(o->inodes, row);
 	if (!p.inode)
@@ -127,9 +132,9 @@ static void look_again(void *ctx, uint32_t row)
 		return;
 	gate_settle(o, p.inode, fd);
 	lock_acquire(&p.inode->lock);
-	written = p.inode->n_pass > 0;
+	moving = p.inode->n_pass > 0 || atomic_load(&p.inode->late) > 0;
 	lock_release(&p.inode->lock);
-	if (written && !(v.flags & INODE_UNLINKED) && S_ISREG(v.type) &&
+	if (moving && !(v.flags & INODE_UNLINKED) && S_ISREG(v.type) &&
 	    fdio_stat(fd, &st) == 0 &&
 	    charge_row(gate_ledger(o->gate), row, &now) && c->err == 0)
 		c->err = leave_out(c, st.st_ino, &now);
@@ -141,20 +146,79 @@ static void add_doomed(void *ctx, const struct charge *c)
 	scan_add(ctx, c->owner, c->space);
 }
 
-static void look(struct counting *c)
+/* The end. */
+
+struct resting {
+	struct overlay *o;
+	unsigned how; /* of sync_file_range(2); 0: nothing is written back */
+	bool last, late;
+};
+
+static void rest_one(void *ctx, uint32_t row)
 {
-	/* On some the blocks are known then; and it is there when we say so. */
-	if (c->o->opts->fsync != OPTIONS_FSYNC_NONE &&
-	    syncfs(upper_workfd(c->o->upper)) < 0)
+	struct resting *r = ctx;
+	_cleanup_close_ int fd = -1;
+	struct itable_view v;
+	OVERLAY_PIN(p, r->o);
+	bool late;
+
+	p.inode = itable_get_index(r->o->inodes, row);
+	if (!p.inode)
+		return;
+	itable_view(r->o->inodes, p.inode, &v);
+	if (!(v.flags & INODE_UPPER) || (v.flags & INODE_UNLINKED))
+		return;
+	late = S_ISREG(v.type) && atomic_load(&p.inode->late) > 0;
+	r->late |= late;
+	if (!late && !r->last)
+		return;
+	fd = attr_open_meta(r->o, &v,
+			    late && r->how ? O_RDONLY | O_NONBLOCK : O_PATH);
+	if (fd < 0)
+		return;
+	if (late && r->how && sync_file_range(fd, 0, 0, r->how) < 0)
 		log_warn("quota: %s", strerror(errno));
-	charge_each_row(gate_ledger(c->o->gate), look_again, c);
+	if (r->last)
+		gate_settle(r->o, p.inode, fd);
 }
 
-void quotafile_look(struct overlay *o)
+/*
+ * All that was done is on disk, without what others have changed there where
+ * that can be: it may be much, and who writes it as slow as we are.
+ */
+static int make_safe(struct overlay *o)
 {
-	_cleanup_(counting_end) struct counting c = { .o = o };
+	int work = upper_workfd(o->upper);
+	_cleanup_close_ int fd = -1;
 
-	look(&c);
+	if (gate_fs(o->gate)->journal)
+		fd = openat(work, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0 && fsync(fd) == 0)
+		return 0;
+	return syncfs(work) < 0 ? -errno : 0;
+}
+
+bool quotafile_rest(struct overlay *o)
+{
+	struct ledger *l = gate_ledger(o->gate);
+	struct resting all = { .o = o };
+	int r;
+
+	if (o->opts->fsync == OPTIONS_FSYNC_NONE) {
+		all.last = true;
+		charge_each_row(l, rest_one, &all);
+		return !all.late;
+	}
+	/* All of it is on its way before the first is waited for. */
+	all.how = SYNC_FILE_RANGE_WRITE;
+	charge_each_row(l, rest_one, &all);
+	all.how = SYNC_FILE_RANGE_WRITE_AND_WAIT;
+	all.last = true;
+	charge_each_row(l, rest_one, &all);
+	r = make_safe(o);
+	if (r < 0)
+		log_warn("quota: %s", strerror(-r));
+	return r == 0;
 }
 
 int64_t quotafile_check(struct overlay *o, bool fix,
@@ -168,7 +232,7 @@ int64_t quotafile_check(struct overlay *o, bool fix,
 	int r;
 
 	gate_stop(o->gate);
-	look(&c);
+	charge_each_row(l, look_again, &c);
 	r = c.err < 0 ? c.err : count(&c, &found);
 	/* A file without a name ends whenever the kernel says so. */
 	lock_acquire(gate_ends(o->gate));
@@ -250,7 +314,7 @@ static int open_or_set_aside(const struct options *opts, int dir,
 
 static int load(struct overlay *o, struct quotadb *db, struct ledger *l)
 {
-	_cleanup_(counting_end) struct counting c = { .o = o };
+	_cleanup_(counting_end) struct counting c = { .o = o, .ripen = true };
 	uint64_t began = clock_now();
 	struct scan_result *found = NULL;
 	int r = quotadb_load(db, l);

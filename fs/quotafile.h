@@ -22,8 +22,13 @@
  */
 int quotafile_start(struct overlay *o, char *err, size_t errlen);
 
-/* Look again at all that was changed: nothing changes meanwhile. */
-void quotafile_look(struct overlay *o);
+/*
+ * It is over, nothing changes any more: what was changed lately is written
+ * back and looked at a last time, and all of it is on disk. False: that cannot
+ * be said, so usage must be counted by the next mount; with fsync=0 nothing is
+ * written back, which is so after any late change (late.h).
+ */
+bool quotafile_rest(struct overlay *o);
 
 /*
  * Open the file of a mount that is live. What its ledger says is in memory: a

@@ -8,7 +8,6 @@
 #include "fs/base/array.h"
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
-#include "fs/base/log.h"
 #include "fs/gate.h"
 #include "fs/override.h"
 #include "quota/recount.h"
@@ -119,6 +118,7 @@ static int come_by(void *ctx, unsigned thread, int dirfd, const char *name,
 	(void)thread;
 	if (!footprint_counts(st) || recount_has(j->rc, st->st_ino))
 		return 0;
+	footprint_ripen(&j->fs, st, dirfd, name);
 	if (!j->stopped)
 		gate_stop(j->o->gate);
 	r = look(j, dirfd, name);
@@ -172,9 +172,6 @@ int64_t quotarecount(struct overlay *o)
 	j.rc = recount_new(gate_ledger(o->gate));
 	if (!j.rc)
 		return -ENOMEM;
-	if (o->opts->fsync != OPTIONS_FSYNC_NONE &&
-	    syncfs(upper_workfd(o->upper)) < 0)
-		log_warn("quota: %s", strerror(errno));
 	r = begin(&j);
 	for (int walks = 1; r == 0; walks++)
 		r = try(&j, walks == WALKS, &n);

@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "fs/base/cleanup.h"
 #include "fs/base/fdio.h"
@@ -16,16 +17,18 @@
 #define BLOCK_MAX (16u << 20)
 #define EXTENTS 16u
 #define LOOKS 8
+/* The kernel writes back what is dirty for 30 s, looking every 5 s. */
+#define RIPE_S 120
 
 /* What is not here may do anything: cautious. */
 static const struct {
 	uint32_t magic;
-	bool ahead, dirs_grow, xattr_block, late, shares;
+	bool ahead, dirs_grow, xattr_block, late, shares, journal;
 } kinds[] = {
-	{ EXT4_SUPER_MAGIC, false, true, true, true, false },
-	{ XFS_SUPER_MAGIC, true, true, true, true, true },
-	{ BTRFS_SUPER_MAGIC, false, false, false, false, true },
-	{ TMPFS_MAGIC, false, false, false, false, false },
+	{ EXT4_SUPER_MAGIC, false, true, true, true, false, true },
+	{ XFS_SUPER_MAGIC, true, true, true, true, true, true },
+	{ BTRFS_SUPER_MAGIC, false, false, false, false, true, false },
+	{ TMPFS_MAGIC, false, false, false, false, false, false },
 };
 
 int footprint_fs(int fd, struct footprint_fs *out)
@@ -51,6 +54,7 @@ int footprint_fs(int fd, struct footprint_fs *out)
 		f.xattr_block = kinds[i].xattr_block;
 		f.late = kinds[i].late;
 		f.shares = kinds[i].shares;
+		f.journal = kinds[i].journal;
 	}
 	*out = f;
 	return 0;
@@ -165,6 +169,27 @@ uint64_t footprint_grown(const struct footprint_fs *fs, const struct stat *st,
 	if (!may_be_ahead(fs, st))
 		return allocated(st);
 	return least > before ? least : before;
+}
+
+void footprint_ripen(const struct footprint_fs *fs, struct stat *st, int dirfd,
+		     const char *name)
+{
+	_cleanup_close_ int path = -1, fd = -1;
+	struct stat now;
+
+	if (!fs->late || !S_ISREG(st->st_mode) || st->st_size == 0 ||
+	    time(NULL) - st->st_ctim.tv_sec > RIPE_S)
+		return;
+	path = fdio_openat(dirfd, name, O_PATH, 0);
+	if (path < 0 || fdio_stat(path, &now) < 0 || now.st_ino != st->st_ino ||
+	    !S_ISREG(now.st_mode))
+		return;
+	fd = fdio_reopen(path, O_RDONLY | O_NONBLOCK | O_NOATIME | O_NOCTTY);
+	if (fd < 0)
+		return;
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE_AND_WAIT);
+	if (fdio_stat(fd, &now) == 0)
+		*st = now;
 }
 
 uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st,

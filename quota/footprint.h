@@ -24,6 +24,7 @@ struct footprint_fs {
 	bool xattr_block; /* attributes may take a block */
 	bool late;	  /* what a file takes is known when it is on disk */
 	bool shares;	  /* a copy's blocks, and what has none */
+	bool journal;	  /* what came before an fsync of any file is safe */
 };
 
 /* Of the filesystem of `fd`. 0 or -errno. */
@@ -46,5 +47,13 @@ uint64_t footprint_grown(const struct footprint_fs *fs, const struct stat *st,
 			 uint64_t before);
 uint64_t footprint_at(const struct footprint_fs *fs, const struct stat *st,
 		      int dirfd, const char *name);
+
+/*
+ * Wait until what the file takes is what it will take: it is written back,
+ * where it was changed so lately that it may not be, and *st looked at again.
+ * Of no other file: whoever is served by the same disk is not waited for.
+ */
+void footprint_ripen(const struct footprint_fs *fs, struct stat *st, int dirfd,
+		     const char *name);
 
 #endif

@@ -70,6 +70,8 @@ static int count(void *ctx, unsigned thread, int dirfd, const char *name,
 		if (r <= 0)
 			return r;
 	}
+	if (s->cfg->ripen)
+		footprint_ripen(&s->fs, st, dirfd, name);
 	space = footprint_at(&s->fs, st, dirfd, name);
 	if (s->cfg->owner) {
 		r = s->cfg->owner(s->cfg->ctx, dirfd, name, st);

@@ -26,6 +26,7 @@ struct scan_config {
 	unsigned threads;    /* 0: one per CPU, four at most */
 	scan_owner_fn owner; /* changes st's owner; NULL: as it is */
 	void *ctx;
+	bool ripen; /* wait for what is not on disk yet: footprint_ripen() */
 };
 
 struct scan_result;

@@ -212,7 +212,10 @@ static void on_request(struct monitor *m)
 	if (strncmp(line, "stop ", 5) == 0) {
 		on_end_wanted(m, MONITORPRIV_STOP, line + 5, fd);
 	} else if (strncmp(line, "restart ", 8) == 0) {
-		on_end_wanted(m, MONITORPRIV_RESTART, line + 8, fd);
+		on_end_wanted(m,
+			      m->plan->once ? MONITORPRIV_RESTART
+					    : MONITORPRIV_STOP,
+			      line + 8, fd);
 	} else if (strcmp(line, "console") == 0) {
 		on_console(m, fd);
 	} else if (strcmp(line, "sender") == 0) {

@@ -8,6 +8,7 @@
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
 #include "tools/ctchange.h"
+#include "tools/ctnet.h"
 #include "tools/quotaconf.h"
 #include "tools/work.h"
 
@@ -91,7 +92,7 @@ static int take_sample(struct work *w, struct making *m)
 }
 
 /* All lines together: are they right? */
-static int check_lines(struct making *m, struct why *why)
+static int check_lines(struct making *m, const char *store, struct why *why)
 {
 	_cleanup_(conf_freep) struct conf *c = conf_new();
 	struct quotaconf quota;
@@ -103,6 +104,8 @@ static int check_lines(struct making *m, struct why *why)
 		r = conf_set(c, "UIDBASE", "65536");
 	if (r == 0)
 		r = ctwords_parse(c, m->global, m->id, &spec, why);
+	if (r == 0)
+		r = ctnet_check(store, m->id, &spec, why);
 	if (r == 0)
 		r = quotaconf_parse(m->conf, m->id, &quota, why);
 	spec_free(&spec);
@@ -150,7 +153,7 @@ static int plan(struct work *w, struct making *m,
 	if (r == 0)
 		r = ctchange_apply(m->conf, &common->words, false, &w->why);
 	if (r == 0)
-		r = check_lines(m, &w->why);
+		r = check_lines(m, common->root, &w->why);
 	if (r < 0)
 		return work_fail(w, r);
 	if (conf_get(m->conf, "NAME", m->name, sizeof(m->name)) == 0)

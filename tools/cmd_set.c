@@ -16,6 +16,7 @@
 #include "tools/ctchange.h"
 #include "tools/ctlive.h"
 #include "tools/ctname.h"
+#include "tools/ctnet.h"
 #include "tools/ctpasswd.h"
 #include "tools/ctquota.h"
 #include "tools/ctwork.h"
@@ -31,6 +32,7 @@ struct setting {
 	const struct ctpasswd *password; /* or NULL */
 	struct runstate run;
 	bool mounted;
+	bool lent_net; /* it runs in a network that is not its own */
 	struct conf *global;
 	/* vefs.conf, what it is while it runs, both before and after */
 	struct conf *own[2], *live[2];
@@ -62,9 +64,16 @@ static bool says(const struct setting *s, const char *key)
 	return false;
 }
 
+/* Lines about addresses and interfaces, which need a network of its own. */
+static bool is_of_net(const char *key)
+{
+	return strcmp(key, "IP_ADDRESS") == 0 || strcmp(key, "NETIF") == 0;
+}
+
 static bool is_late(const struct setting *s, const struct ctword *w)
 {
 	return (w->when == CTWORD_START && s->run.init) ||
+	       (s->save && s->lent_net && is_of_net(w->key)) ||
 	       (w->when == CTWORD_MOUNT && s->mounted);
 }
 
@@ -103,6 +112,7 @@ static int keep_late(struct setting *s)
 
 static int read_all(struct setting *s)
 {
+	struct spec as = { .base = 0 };
 	int r = ctwords_own(&s->w.one, &s->own[0], &s->w.why);
 
 	if (r == 0)
@@ -112,11 +122,32 @@ static int read_all(struct setting *s)
 	if (r == 0)
 		r = ctlive_read(&s->w.one, &s->run, s->own[0], &s->live[0]);
 	s->mounted = container_is_mounted(&s->w.one);
+	if (r == 0 && s->run.init) {
+		ctwork_as_started(&s->run, &as);
+		s->lent_net = as.net.mode != SPEC_NET_PRIVATE;
+	}
 	return r;
 }
 
+static bool differs(const struct conf *a, const struct conf *b, const char *key)
+{
+	char x[CTWORDS_VALUE] = "", y[CTWORDS_VALUE] = "";
+
+	conf_get(a, key, x, sizeof(x));
+	conf_get(b, key, y, sizeof(y));
+	return strcmp(x, y) != 0;
+}
+
+/* Is its network to be another? */
+static bool changes_net(const struct setting *s)
+{
+	return differs(s->own[0], s->own[1], "NET") ||
+	       differs(s->own[0], s->own[1], "IP_ADDRESS") ||
+	       differs(s->own[0], s->own[1], "NETIF");
+}
+
 /* What is wrong with the lines before is nobody's fault now. */
-static int understand(struct setting *s)
+static int understand(struct setting *s, const char *store)
 {
 	struct why *why = &s->w.why, old = { "" };
 	const char *id = s->w.one.id;
@@ -133,6 +164,8 @@ static int understand(struct setting *s)
 		r = ctwords_parse(s->own[1], s->global, id, &saved, why);
 	else
 		saved = (struct spec){ .base = 0 };
+	if (r == 0 && s->save && changes_net(s))
+		r = ctnet_check(store, id, &saved, why);
 	spec_free(&saved);
 	if (r == 0)
 		r = quotaconf_parse(s->own[1], id, &quota, why);
@@ -260,15 +293,6 @@ static int apply(struct setting *s)
 
 /* ---- telling ------------------------------------------------------------------- */
 
-static bool differs(const struct conf *a, const struct conf *b, const char *key)
-{
-	char x[CTWORDS_VALUE] = "", y[CTWORDS_VALUE] = "";
-
-	conf_get(a, key, x, sizeof(x));
-	conf_get(b, key, y, sizeof(y));
-	return strcmp(x, y) != 0;
-}
-
 /* The next word that was said and cannot be so now; or NULL. */
 static const struct ctword *next_late(const struct setting *s,
 				      const struct ctword *from)
@@ -310,8 +334,8 @@ static int check_live(const struct setting *s)
 		log_error("--%s cannot be changed while container %s is %s: "
 			  "with --save it is from its next %s on",
 			  w->option, s->w.one.id,
-			  w->when == CTWORD_START ? "running" : "mounted",
-			  w->when == CTWORD_START ? "start" : "mount");
+			  w->when != CTWORD_MOUNT ? "running" : "mounted",
+			  w->when != CTWORD_MOUNT ? "start" : "mount");
 		return CMD_FAILED;
 	}
 	for (size_t i = 0; i < s->words->n; i++) {
@@ -327,6 +351,19 @@ static int check_live(const struct setting *s)
 	return CMD_OK;
 }
 
+/* A line may have several options: the one that was said. */
+static const char *option_of(const struct setting *s, const struct ctword *w)
+{
+	for (size_t i = 0; i < s->words->n; i++) {
+		const struct ctword *said =
+			ctwords_option(s->words->of[i].name);
+
+		if (strcmp(said->key, w->key) == 0)
+			return said->option;
+	}
+	return w->option;
+}
+
 static void tell(const struct setting *s, const struct cmd_common *common)
 {
 	const struct ctword *w = ctwords_table;
@@ -338,8 +375,8 @@ static void tell(const struct setting *s, const struct cmd_common *common)
 	while ((w = next_late(s, w))) {
 		if (strcmp(done, w->key) != 0 && !s->mode)
 			log_warn("container %s: --%s is for its next %s",
-				 s->w.one.id, w->option,
-				 w->when == CTWORD_START ? "start" : "mount");
+				 s->w.one.id, option_of(s, w),
+				 w->when != CTWORD_MOUNT ? "start" : "mount");
 		done = w->key;
 		w++;
 	}
@@ -368,6 +405,14 @@ static int restart(struct setting *s, struct cmd_common *common)
 	return cmd_restart.run(&cmd_restart, common, 2, argv);
 }
 
+/* What was begun failed. It is ours: somebody else's lock it is not. */
+static int failed(struct setting *s, int r)
+{
+	untake_names(s);
+	work_fail(&s->w, r);
+	return CMD_FAILED;
+}
+
 /* All of it; an exit code. */
 static int do_set(struct setting *s, struct cmd_common *common)
 {
@@ -382,13 +427,11 @@ static int do_set(struct setting *s, struct cmd_common *common)
 		ids = container_lock_ids(s->w.c, false, &s->w.why);
 	r = s->save ? take_names(s) : 0;
 	if (r == 0)
-		r = understand(s);
+		r = understand(s, common->root);
 	if (r == 0)
 		r = apply(s);
-	if (r < 0) {
-		untake_names(s);
-		return work_fail(&s->w, r);
-	}
+	if (r < 0)
+		return failed(s, r);
 	if (s->save && says(s, "NAME"))
 		ctname_release(catalog_dir(s->w.c), s->w.one.id,
 			       s->name[0] ? s->name : NULL);

@@ -224,8 +224,26 @@ struct stopping {
 };
 
 /*
- * By its monitor, which may also be about to start it again: 0. Without one, or
- * when it was ending anyway: 1, it is down. Or -errno.
+ * What the monitor said of a restart is `r`. 1: it is down, and that is no
+ * reason to leave it so that somebody is in its mount.
+ */
+static int after_end(struct ctwork *w, int r)
+{
+	struct why why = { "" };
+
+	if (runstate_read(&w->one, &w->state, &why) < 0 || w->state.init)
+		return r;
+	if (r < 0 && monitor_is_there(&w->one))
+		return r;
+	if (r < 0)
+		log_warn("container %s: %s", w->one.id, w->why.text);
+	w->why.text[0] = '\0';
+	return 1;
+}
+
+/*
+ * By its monitor: 0, it is as was asked for. 1: it is down, and to be started
+ * if that was asked for. Or -errno.
  */
 static int end_it(struct ctwork *w, const struct cmd_common *common,
 		  const struct stopping *how, uint32_t seconds)
@@ -238,7 +256,7 @@ static int end_it(struct ctwork *w, const struct cmd_common *common,
 		 how->fast ? " fast" : "");
 	r = monitor_ask(&w->one, request, seconds * 1000 + SPARE_MS, &w->why);
 	if (r != -ENXIO && r != -EPIPE)
-		return r;
+		return how->restart ? after_end(w, r) : r;
 	/* It has gone meanwhile, its container with it or not. */
 	r = runstate_read(&w->one, &w->state, &w->why);
 	if (r == 0)
@@ -270,7 +288,8 @@ static int end_this(void *ctx, struct cmd_common *common, const char *id)
 	if (how->restart && r > 0) {
 		ctwork_end(&w);
 		w = (struct ctwork){ .one = CONTAINER_NONE, .pidfd = -1 };
-		status = start_one(common, id, false);
+		/* It was, whatever is to become of it after a stop. */
+		status = start_one(common, id, was_up);
 	} else if (!was_up) {
 		log_error("container %s is not running", w.one.id);
 		return CMD_CT_NOT_RUNNING;

@@ -173,7 +173,8 @@ int conf_set(struct conf *c, const char *key, const char *value)
 		return -EINVAL;
 	strbuf_addf(&b, "%s=\"", key);
 	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
+		/* A shell may read it. */
+		if (strchr("\"\\$`", *value))
 			strbuf_putc(&b, '\\');
 		strbuf_putc(&b, *value);
 	}

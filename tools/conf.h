@@ -7,8 +7,9 @@
  *
  * Lines that nobody asks for (comments, keys of others, what is no line of this
  * form) stay as they are and where they are. Read are KEY=value, KEY='value'
- * and KEY="value" with \" and \\ in it, blanks before; of several lines with
- * one key the last counts. Written is KEY="value".
+ * and KEY="value" with a \ before any character of it, blanks before; of several
+ * lines with one key the last counts. Written is KEY="value" with \", \\, \$
+ * and \`: a shell that reads the file finds the same value, and runs nothing.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -393,10 +393,12 @@ GET(net)
 GET(ip)
 {
 	char text[NETIP_TEXT], all[CTWORDS_VALUE] = "";
+	const bool own = row->spec.net.mode == SPEC_NET_PRIVATE;
 	size_t n = 0;
 
 	(void)f;
-	for (size_t i = 0; i < row->spec.net.n_ip; i++) {
+	/* in no network of its own it has none, whatever is said of it */
+	for (size_t i = 0; i < (own ? row->spec.net.n_ip : 0); i++) {
 		netip_print(&row->spec.net.ip[i], text);
 		n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s",
 				      i ? " " : "", text);

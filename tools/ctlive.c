@@ -155,10 +155,15 @@ static int change_limits(struct change *c, const struct spec *from,
 			 const struct spec *to)
 {
 	struct spec_limits d = difference(&from->limits, &to->limits);
+	struct why said = { "" };
+	int r;
 
 	if (!d.given && !d.cpumask[0] && !d.nodemask[0])
 		return 0;
-	return cgroup_set(c->group, &d, MAY_LACK, c->why);
+	r = cgroup_set(c->group, &d, MAY_LACK, &said);
+	if (said.text[0])
+		why_set(c->why, r, "container %s: %s", c->one->id, said.text);
+	return r;
 }
 
 static bool same_device(const struct spec_device *a,

@@ -164,6 +164,10 @@ static void finish(struct monitor *m)
 	m->state.monitor = 0;
 	if (!m->plan->passing && runstate_write(&m->one, &m->state) < 0)
 		log_warn("container %s: its end cannot be noted", m->one.id);
+	r = m->group ? cgroup_unthrottle(m->group) : 0;
+	if (r < 0)
+		log_warn("container %s: its I/O limits hold for its end: %s",
+			 m->one.id, strerror(-r));
 	r = m->plan->bare ? 0 : ctmount_off(m->plan->store, &m->one, &why);
 	/* It ends meanwhile. */
 	inside_free(m->inside);

@@ -16,7 +16,9 @@
  * It listens at run/control (runstate.h), to root. One line a connection:
  *
  *	stop SECONDS [fast]	"ok" when it has ended and all is gone
- *	restart SECONDS [fast]	"ok" when it runs again
+ *	restart SECONDS [fast]	"ok" when it runs again, which is a command's
+ *				(`once`); of others the same as stop: who asked
+ *				starts it, mounted anew
  *	console			"ok", then the console's bytes both ways
  *	files KIND		a wire_message with the mount of its virtual
  *				files, procserve_kind()

@@ -233,10 +233,33 @@ int store_begin(struct store *s, bool write, struct store_txn **out)
 	return 0;
 }
 
+/*
+ * LMDB says EIO of a write that was cut short, which is how a disk becomes
+ * full. What comes next there is told why.
+ */
+static int why_short(const struct store *s)
+{
+	static const char page[4096];
+	int fd = store_fd(s);
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return -EIO;
+	n = pwrite(fd, page, sizeof(page), st.st_size);
+	if (n < 0)
+		return -errno;
+	if (n > 0 && ftruncate(fd, st.st_size) < 0)
+		return -EIO;
+	return (size_t)n < sizeof(page) ? -ENOSPC : -EIO;
+}
+
 int store_commit(struct store_txn *t)
 {
 	int r = to_errno(mdb_txn_commit(t->txn));
 
+	if (r == -EIO && !t->store->read_only)
+		r = why_short(t->store);
 	free(t);
 	return r;
 }

@@ -532,7 +532,7 @@ t_scripts_that_hang() {
 # shellcheck disable=SC2034 # the frame reads it
 t_leaks_limit=600
 t_leaks() {
-	local n files
+	local n files init
 
 	busybox_template
 	vefs --quiet create 101 --template bb
@@ -552,8 +552,11 @@ t_leaks() {
 	# nor by a monitor that goes on
 	vefs --quiet start 101
 	files=$(find "/proc/$(state 101 MONITOR)/fd" -type l | wc -l)
-	for ((n = 0; n < VEFS_CYCLES / 2; n++)); do
-		vefs --quiet restart --fast 101
+	for n in 1 2 3; do
+		init=$(state 101 INIT)
+		vefs exec 101 reboot || assert_eq 8 $?
+		until_true another_init "$init"
+		until_true status_is 101 "mounted running"
 	done
 	assert_eq "$files" "$(find "/proc/$(state 101 MONITOR)/fd" -type l | wc -l)" \
 		"descriptors of the monitor"

@@ -395,7 +395,9 @@ t_nobody_is_safe() {
 	vexits 8 exec 101 'echo -1 >/proc/self/oom_score_adj'
 	# by the monitor, which is
 	init=$(state 101 INIT)
-	vefs --quiet restart --fast 101
+	vefs exec 101 reboot || assert_eq 8 $?
+	until_true another_init "$init"
+	until_true status_is 101 "mounted running"
 	vexits 8 exec 101 'echo -1 >/proc/1/oom_score_adj'
 	vexits 8 exec 101 'echo -1 >/proc/self/oom_score_adj'
 	vexits 0 exec 101 'echo 1 >/proc/self/oom_score_adj'

@@ -242,6 +242,30 @@ t_whose_network_it_is() {
 	assert_eq 40 "$(tasks 101)"
 }
 
+# What is saved fits together, and a file in which it does not can be mended
+# while it runs in another's network.
+t_network_as_a_whole() {
+	begin --net host
+	refused "NET is host: --net private gives it one" \
+		set 101 --ipadd "$IP" --save
+	assert_eq "" "$(line 101 IP_ADDRESS)"
+	# by an older version, or a hand
+	echo "IP_ADDRESS=\"$IP\"" >>"$S/containers/101/vefs.conf"
+	assert_eq - "$(vefs list -Ho ip | xargs)"
+	vefs --quiet set 101 --numproc 40 --save
+	refused "NET is none: .*ipdel all and --netif_del all" set 101 --net none --save
+	assert_eq host "$(line 101 NET)"
+	vefs --quiet set 101 --net private --ipdel all --save 2>"$D/said"
+	assert_eq "private " "$(line 101 NET) $(line 101 IP_ADDRESS)"
+	vefs --quiet set 101 --ipadd "$IP2" --save 2>"$D/said"
+	grep -q -e "--ipadd is for its next start" "$D/said" ||
+		fail "told $(cat "$D/said")"
+	assert_eq - "$(vefs list -Ho ip | xargs)"
+	vefs --quiet restart --fast 101
+	assert_eq "$IP2" "$(vefs list -Ho ip)"
+	vefs exec 101 'ip addr' | grep -qF "$IP2" || fail "no address"
+}
+
 # The addresses for which the host answers, of those two, on any interface.
 answered() {
 	ip neigh show proxy | grep -oE "($IP|$IP2) " | sort -u | xargs
@@ -325,6 +349,78 @@ t_listed() {
 	assert_eq running "$(vefs list -Ho status)"
 	assert_eq "" "$(vefs list -SH)"
 	vefs list -Ho uptime | grep -qE '^ *0d00h:0[0-9]m' || fail "no uptime"
+}
+
+# throttle ID: how fast it may write.
+throttle() {
+	group "$1" blkio.throttle.write_bps_device blkio "" | grep . ||
+		group "$1" io.max io ""
+}
+
+# What it has left to write is not to be waited for.
+t_no_io_limit_at_its_end() {
+	begin --iolimit 1M
+	throttle 101 >"$D/before" || skip "no I/O limits here"
+	grep -q 1048576 "$D/before" || skip "no disk with I/O limits"
+	mkdir -p "$S/etc"
+	{
+		echo '#!/bin/bash'
+		echo "S=$S"
+		declare -f group throttle
+		echo "{ throttle 101; echo said; } >$D/after"
+	} >"$S/etc/101.umount"
+	chmod +x "$S/etc/101.umount"
+	vefs --quiet stop --fast 101
+	assert_eq said "$(grep -v -e max "$D/after")" "its limits at its end"
+}
+
+# kib ID: what its root has
+kib() {
+	vefs exec "$1" df -Pk / | awk 'END { print $2 }'
+}
+
+# What is for its next mount is so after a restart, and whom the host has
+# around a mount is called.
+t_restart_mounts_anew() {
+	local when
+
+	begin --diskspace 30M
+	mkdir -p "$S/etc"
+	for when in premount mount umount postumount; do
+		printf '#!/bin/sh\necho %s >>%s\n' "$when" "$D/ran" \
+			>"$S/etc/101.$when"
+		chmod +x "$S/etc/101.$when"
+	done
+	assert_eq 30720 "$(kib 101)" "KiB"
+	vefs --quiet set 101 --diskquota no --save
+	assert_eq 30720 "$(kib 101)" "KiB before the restart"
+	vefs --quiet restart --fast 101
+	assert_ne 30720 "$(kib 101)" "KiB without a quota"
+	assert_eq "umount postumount premount mount" "$(xargs <"$D/ran")"
+	vefs --quiet set 101 --diskquota yes --save --setmode restart
+	assert_eq 30720 "$(kib 101)" "KiB with one again"
+	# somebody is in there
+	cd "$S/root/101" || fail "no $S/root/101"
+	vefs --quiet restart --fast 101 2>"$D/said"
+	cd /
+	grep -q busy "$D/said" || fail "said $(cat "$D/said")"
+	assert_eq 30720 "$(kib 101)" "KiB"
+	vefs --quiet stop --fast 101
+	assert_eq "CTID 101 exist unmounted down" "$(vefs status 101)"
+}
+
+# What is in use cannot be taken away, and nobody else has it locked.
+t_memory_below_use() {
+	local status=0
+
+	begin --ram 256M --swap 0
+	vefs exec 101 'mkdir -p /shm && mount -t tmpfs shm /shm &&
+		dd if=/dev/zero of=/shm/f bs=1M count=24 2>/dev/null'
+	vefs set 101 --ram 8M --save >"$D/said" 2>&1 || status=$?
+	assert_eq 1 "$status" "exit status"
+	grep -q "container 101: it uses [0-9]* bytes" "$D/said" ||
+		fail "said $(cat "$D/said")"
+	assert_eq "$((256 << 20))" "$(memory 101)"
 }
 
 run_all "$@"

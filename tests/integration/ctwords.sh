@@ -396,4 +396,22 @@ t_at_once() {
 	nothing_made
 }
 
+# An address in a network that is not its own: never saved.
+t_network_as_a_whole() {
+	template
+	ended 1 "NET is none: --net private gives it one" \
+		create 101 --template t --net none --ipadd 10.0.0.1
+	vefs --quiet create 101 --template t --ipadd 10.0.0.1
+	ended 1 "container 101: .* NET is none: --net private gives it one" \
+		set 101 --net none --save
+	ended 1 "NET is host: .*--ipdel all" set 101 --net host --save
+	has 101 'IP_ADDRESS="10.0.0.1"'
+	has_not 101 NET=
+	vefs --quiet set 101 --net host --ipdel all --save
+	ended 1 "NET is host: .*--netif_del all" \
+		set 101 --netif_add eth0 --save
+	vefs --quiet set 101 --net private --netif_add eth0 --save
+	has 101 'NET="private"'
+}
+
 run_all "$@"

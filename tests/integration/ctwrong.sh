@@ -43,7 +43,7 @@ t_wrong_line() {
 	done
 	# it ends, and cannot be what it is to be
 	begin_spoiled
-	vexits 33 restart --fast 101
+	vexits 1 restart --fast 101
 	says "DEVNODES in its vefs.conf: /dev/vefs-nosuch: No such"
 	until_true status_is 101 "unmounted down"
 	assert_clean

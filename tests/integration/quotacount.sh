@@ -131,4 +131,59 @@ t_check_while_it_is_written() {
 	no_drift
 }
 
+# scattered FILE: what the kernel needs to find its blocks by comes when it is
+# written back.
+scattered() {
+	local i
+
+	: >"$1"
+	for ((i = 0; i < 400; i++)); do
+		"$VT" write "$1" $((i * 65536)) x
+	done
+}
+
+# Nobody waits for what others have changed on the host's filesystem.
+t_waits_for_nobody_else() {
+	local lib=${VEFS_PROGS:-$LIB_ROOT/build/opt/tests}/integration/syncs.so
+
+	case $(stat -f -c %T "$UP") in
+	ext2/ext3 | xfs) ;;
+	*) skip "nothing but a sync of all makes a change safe there" ;;
+	esac
+	export SYNCS=$D/syncs
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0
+	LD_PRELOAD=$lib qserve
+	scattered "$H/scattered"
+	no_drift
+	ask check fix
+	unmounts_well
+	: >"$D/vefs.log"
+	LD_PRELOAD=$lib serve_again
+	said 0 counted
+	sync -f "$UP"
+	no_drift
+	scattered "$H/late"
+	kill -STOP "$KEEPER" "$WORKER"
+	kill -KILL "$KEEPER" "$WORKER"
+	umount -l "$M"
+	LD_PRELOAD=$lib serve_again quota-check=background
+	assert_log 'quota: counted [0-9]* inodes'
+	sync -f "$UP"
+	no_drift
+	unmounts_well
+	[ ! -e "$SYNCS" ] || fail "$(wc -l <"$SYNCS") times it synced all there is"
+}
+
+# What is never synced has its blocks when it is too late to count them.
+t_right_after_an_unsynced_end() {
+	qmnt volatile
+	scattered "$H/scattered"
+	remnt "quota=$UP/quota.mdb,volatile"
+	sync -f "$UP"
+	no_drift
+	umnt
+	mnt "quota=$UP/quota.mdb"
+	no_drift
+}
+
 run_all

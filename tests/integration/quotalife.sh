@@ -498,4 +498,26 @@ t_of_another_version() {
 	unmounts_well
 }
 
+# A full disk is not a broken one, however much of a write still fits.
+t_file_on_a_full_disk() {
+	local pages
+
+	begin
+	limits_begin
+	for ((pages = 1; pages <= 8; pages++)); do
+		mkdir -p "$D/small"
+		mount -t tmpfs -o "size=$((pages * 4))k" small "$D/small"
+		mkdir "$D/small/upper" "$D/small/work"
+		if "$VEFS_BIN/mount.vefs" -o "lowerdir=$LOWERS,upperdir=$D/small/upper,workdir=$D/small/work,quota=$D/small/quota.mdb" \
+			"$M" >"$D/said" 2>&1; then
+			umount "$M"
+			"$VT" gone "$M" $((10 * VEFS_SLOW))
+		else
+			grep -q "No space left on device" "$D/said" ||
+				fail "with $pages pages: $(cat "$D/said")"
+		fi
+		until_ok 10 umount "$D/small" || fail "busy"
+	done
+}
+
 run_all

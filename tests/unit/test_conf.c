@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -192,6 +193,37 @@ START_TEST(creating_never_replaces)
 }
 END_TEST
 
+/* Scripts of the host read vefs.conf as a shell does: nothing of it is run. */
+START_TEST(a_shell_reads_what_was_set)
+{
+	static const char value[] =
+		"a $HOME ${HOME} $(touch run) `touch run` \\$x \\` '!' \"b\" \\";
+	_cleanup_close_ int dir = unit_tmpdir(NULL);
+	struct conf *c = conf_of(dir, "K=\"of before: $(id) `id`\"\n");
+	char text[256] = "", command[128];
+	FILE *sh;
+
+	ck_assert_int_eq(conf_get(c, "K", text, sizeof(text)), 0);
+	ck_assert_str_eq(text, "of before: $(id) `id`");
+	ck_assert_int_eq(conf_set(c, "K", value), 0);
+	ck_assert_int_eq(conf_write(c, dir, FILE_NAME), 0);
+	conf_free(c);
+	ck_assert_int_eq(conf_read(dir, FILE_NAME, &c), 0);
+	ck_assert_int_eq(conf_get(c, "K", text, sizeof(text)), 0);
+	ck_assert_str_eq(text, value);
+	snprintf(command, sizeof(command),
+		 "cd /proc/%d/fd/%d && . ./" FILE_NAME " && printf %%s \"$K\"",
+		 getpid(), dir);
+	sh = popen(command, "re");
+	ck_assert_ptr_nonnull(sh);
+	text[fread(text, 1, sizeof(text) - 1, sh)] = '\0';
+	ck_assert_int_eq(pclose(sh), 0);
+	ck_assert_str_eq(text, value);
+	ck_assert_int_eq(faccessat(dir, "run", F_OK, 0), -1);
+	conf_free(c);
+}
+END_TEST
+
 Suite *test_conf_suite(void)
 {
 	Suite *s = suite_create("conf");
@@ -203,6 +235,7 @@ Suite *test_conf_suite(void)
 	tcase_add_test(t, the_line_that_counts_is_changed);
 	tcase_add_test(t, what_is_no_such_file_is_refused);
 	tcase_add_test(t, creating_never_replaces);
+	tcase_add_test(t, a_shell_reads_what_was_set);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -166,17 +166,16 @@ static int throttle_v1(struct cgchange *c, int i, const char *dev,
 	return knob_change_as(&c->journal, c->g->dir[i], path, text, undo);
 }
 
+static const struct throttle files[] = {
+	{ SPEC_IOLIMIT, "blkio.throttle.read_bps_device", INT64_MAX },
+	{ SPEC_IOLIMIT, "blkio.throttle.write_bps_device", INT64_MAX },
+	{ SPEC_IOPSLIMIT, "blkio.throttle.read_iops_device", UINT32_MAX },
+	{ SPEC_IOPSLIMIT, "blkio.throttle.write_iops_device", UINT32_MAX },
+};
+
 /* Each group for itself: where there are two, each has it all. */
 static int limit_v1(struct cgchange *c, int i, const char *dev)
 {
-	static const struct throttle files[] = {
-		{ SPEC_IOLIMIT, "blkio.throttle.read_bps_device", INT64_MAX },
-		{ SPEC_IOLIMIT, "blkio.throttle.write_bps_device", INT64_MAX },
-		{ SPEC_IOPSLIMIT, "blkio.throttle.read_iops_device",
-		  UINT32_MAX },
-		{ SPEC_IOPSLIMIT, "blkio.throttle.write_iops_device",
-		  UINT32_MAX },
-	};
 	int parts = cgrouppriv_is_flat(c->g, (unsigned)i) ? 1 : 2;
 	int r = 0;
 
@@ -256,5 +255,49 @@ int cgio_set(struct cgchange *c)
 	for (size_t k = 0; k < ARRAY_SIZE(limits) && r == 0; k++)
 		if (spec_gives(c->l, limits[k]))
 			r = cgchange_lack(c, limits[k]);
+	return r;
+}
+
+/* ---- none any more --------------------------------------------------------- */
+
+/* Each line of the file is a disk's: say `none` of it. */
+static int lift(int dir, const char *file, const char *none)
+{
+	size_t room = 65536;
+	_cleanup_free_ char *text = malloc(room);
+	char *rest = NULL, line[128];
+	int r = text ? knob_read(dir, file, text, room) : -ENOMEM;
+
+	for (char *l = r > 0 ? strtok_r(text, "\n", &rest) : NULL; l && r >= 0;
+	     l = strtok_r(NULL, "\n", &rest)) {
+		l[strcspn(l, " ")] = '\0';
+		snprintf(line, sizeof(line), "%.60s %s", l, none);
+		r = knob_write(dir, file, line);
+		/* gone meanwhile */
+		if (r == -ENODEV || r == -ENXIO)
+			r = 0;
+	}
+	return r == -ENOENT || r > 0 ? 0 : r;
+}
+
+int cgio_lift(const struct cgroup *g)
+{
+	int i = hier_of(&g->hiers, HIER_IO), r = 0;
+	int parts = i < 0 || cgrouppriv_is_flat(g, (unsigned)i) ? 1 : 2;
+	char path[128];
+
+	if (i < 0 || g->dir[i] < 0)
+		return 0;
+	if (g->hiers.h[i].version != 1)
+		return lift(g->dir[i], "io.max",
+			    "rbps=max wbps=max riops=max wiops=max");
+	for (size_t k = 0; k < ARRAY_SIZE(files); k++)
+		for (int part = 0; part < parts && r == 0; part++) {
+			snprintf(path, sizeof(path), "%s/%s",
+				 cgrouppriv_dir(g, (unsigned)i,
+						(enum cgroup_part)part),
+				 files[k].file);
+			r = lift(g->dir[i], path, "0");
+		}
 	return r;
 }

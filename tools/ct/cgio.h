@@ -11,6 +11,9 @@
  */
 int cgio_set(struct cgchange *c);
 
+/* No limits on disks any more, for a container that has ended. 0 or -errno. */
+int cgio_lift(const struct cgroup *g);
+
 /*
  * The weight of a priority, 0 to 7 (more is 7), of which 4 has `usual`: as
  * OpenVZ weighs them, 0 to 4 to 7 is 0.64 to 1 to 1.28.

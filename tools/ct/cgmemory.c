@@ -20,10 +20,10 @@
 static int too_small(struct cgchange *c, uint64_t value, uint64_t used)
 {
 	return why_set(c->why, -EBUSY,
-		       "%s uses %" PRIu64 " bytes of memory that cannot be "
+		       "it uses %" PRIu64 " bytes of memory that cannot be "
 		       "freed: a limit of %" PRIu64 " is too small, stop "
 		       "something in it first",
-		       c->g->name, used, value);
+		       used, value);
 }
 
 /* Pages are what the kernel counts: what it makes of the value. */

@@ -22,6 +22,7 @@
 #include "fs/base/cleanup.h"
 #include "tools/ct/cgborn.h"
 #include "tools/ct/cgdevice.h"
+#include "tools/ct/cgio.h"
 #include "tools/ct/cglimit.h"
 #include "tools/ct/cgrouppriv.h"
 #include "tools/ct/cgtask.h"
@@ -189,6 +190,11 @@ int cgroup_freeze(struct cgroup *g, bool frozen, struct why *why)
 bool cgroup_is_frozen(struct cgroup *g)
 {
 	return cgtask_is_frozen(g);
+}
+
+int cgroup_unthrottle(const struct cgroup *g)
+{
+	return cgio_lift(g);
 }
 
 int cgroup_processes(struct cgroup *g, enum cgroup_part part)

@@ -98,6 +98,12 @@ bool cgroup_is_frozen(struct cgroup *g);
 /* The number of processes in it: 0 is empty; or -errno. */
 int cgroup_processes(struct cgroup *g, enum cgroup_part part);
 
+/*
+ * It has ended: who writes the last of it to disk is as fast as he can, though
+ * he is in the group still. 0 or -errno.
+ */
+int cgroup_unthrottle(const struct cgroup *g);
+
 /* SIGKILL until it is empty; frozen ones too. -ETIMEDOUT after `ms`. */
 int cgroup_kill(struct cgroup *g, enum cgroup_part part, unsigned ms,
 		struct why *why);

@@ -232,7 +232,10 @@ int netplan_check(const struct spec_net *n, const char *name, struct why *why)
 	if (n->mode != SPEC_NET_PRIVATE && (n->n_ip || n->n_netif))
 		return why_set(why, -EINVAL,
 			       "addresses and interfaces need a network of the "
-			       "container's own");
+			       "container's own, and NET is %s: --net private "
+			       "gives it one, --ipdel all and --netif_del all "
+			       "take them away",
+			       n->mode == SPEC_NET_HOST ? "host" : "none");
 	r = check_ips(n, why);
 	return r < 0 ? r : check_netifs(n, name, why);
 }
