@@ -11,6 +11,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
+#include "fs/base/parse.h"
 #include "tools/cmd_ct.h"
 #include "tools/ct/idrange.h"
 #include "tools/ctchange.h"
@@ -161,14 +162,29 @@ static int plan(struct setting *s)
 
 /* ---- names, ids ---------------------------------------------------------------- */
 
-/* Ids of the host for one that has none yet; a name. */
+/* It has none yet, or only says so, as a copy does (ctclaim.h). */
+static bool lacks_ids(const struct setting *s)
+{
+	const char *id = s->w.one.id;
+	char other[NAME_MAX + 1];
+	uint32_t base;
+
+	if (!s->w.one.uidbase[0])
+		return true;
+	return !s->run.init && !s->mounted &&
+	       parse_u32(s->w.one.uidbase, UINT32_MAX, &base) == 0 &&
+	       idrange_claim(catalog_dir(s->w.c), id, base, other, NULL) ==
+		       -EADDRINUSE;
+}
+
+/* Ids of the host, and a name. */
 static int take_names(struct setting *s)
 {
 	int store = catalog_dir(s->w.c), r = 0;
 	const char *id = s->w.one.id;
 	char text[16];
 
-	if (says(s, "USERNS") && !s->w.one.uidbase[0] &&
+	if (says(s, "USERNS") && lacks_ids(s) &&
 	    ctwords_wants_userns(s->own[1], s->global)) {
 		r = idrange_take(store, id, &s->base, &s->w.why);
 		s->new_base = r == 0;

@@ -30,6 +30,8 @@ const struct containerpriv_key containerpriv_keys[CONTAINERPRIV_KEYS] = {
 	  sizeof(((struct container *)0)->enforce) },
 	{ "UIDBASE", offsetof(struct container, uidbase),
 	  sizeof(((struct container *)0)->uidbase) },
+	{ "NAME", offsetof(struct container, name),
+	  sizeof(((struct container *)0)->name) },
 };
 
 int container_check_id(const char *id, struct why *why)

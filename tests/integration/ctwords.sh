@@ -192,6 +192,55 @@ t_ids() {
 	nothing_made
 }
 
+base_of() {
+	sed -n 's/^UIDBASE="\(.*\)"/\1/p' "$(conf_of "$1")"
+}
+
+# One that was away, or was copied, has no ids that are another's.
+t_ids_of_one_put_back() {
+	local a
+
+	template
+	vefs --quiet create 101 --template t --name web
+	a=$(base_of 101)
+	cp -a "$S/containers/101" "$D/kept"
+	vefs --quiet destroy 101
+	# put back while nobody has its ids: they are its own, and its name
+	cp -a "$D/kept" "$S/containers/101"
+	vefs --quiet mount 101
+	assert_eq 101 "$(readlink "$S/idranges/$a")"
+	assert_eq 101 "$(readlink "$S/names/web")"
+	vefs --quiet create 102 --template t
+	assert_ne "$a" "$(base_of 102)"
+	vefs --quiet umount web
+	# by another name: the old one is not there
+	mv "$S/containers/101" "$S/containers/104"
+	rm "$S/containers/104/quota.mdb"
+	vefs --quiet mount 104
+	assert_eq 104 "$(readlink "$S/idranges/$a")"
+	vefs --quiet umount web
+	vefs --quiet destroy web
+	# when another has them
+	vefs --quiet create 103 --template t --name web
+	assert_eq "$a" "$(base_of 103)"
+	cp -a "$D/kept" "$S/containers/101"
+	refused "101: the ids on the host from $a on are container 103's" mount 101
+	refused "'vefs set 101 --userns on --save' gives" start 101
+	vefs --quiet set 101 --userns on --save
+	assert_ne "$a" "$(base_of 101)"
+	assert_ne "$(base_of 102)" "$(base_of 101)"
+	vefs mount 101 >/dev/null 2>"$D/said"
+	grep -q "the name web is that of container 103 already" "$D/said" ||
+		fail "$(cat "$D/said")"
+	assert_stat %u "$(base_of 101)" "$S/root/101/f"
+	assert_eq 103 "$(readlink "$S/names/web")"
+	vefs --quiet umount 101
+	for a in 101 102 103; do
+		vefs --quiet destroy "$a"
+	done
+	assert_eq "" "$(ls "$S/idranges")"
+}
+
 t_set_saves() {
 	template
 	vefs --quiet create 101 --template t --ram 1G
