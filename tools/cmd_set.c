@@ -222,12 +222,16 @@ static void untake_names(struct setting *s)
 static int apply_quota(struct setting *s, bool back)
 {
 	_cleanup_(conf_freep) struct conf *from = conf_new();
+	char value[CTWORDS_VALUE];
 	int r = from ? conf_merge(from, s->live[back]) : -ENOMEM;
 
 	/* what was set without a line is set again, whatever the lines say */
-	for (size_t i = 0; r == 0 && i < s->words->n; i++)
-		r = conf_set(from, ctwords_option(s->words->of[i].name)->key,
-			     NULL);
+	for (size_t i = 0; r == 0 && i < s->words->n; i++) {
+		const char *key = ctwords_option(s->words->of[i].name)->key;
+
+		if (conf_get(s->live[!back], key, value, sizeof(value)) == 0)
+			r = conf_set(from, key, NULL);
+	}
 	if (r < 0 || !s->mounted)
 		return r;
 	return ctquota_change(&s->w.one, from, s->live[!back], &s->w.why);

@@ -257,6 +257,39 @@ t_set_saves() {
 	has 101 'FEATURES="fuse:on"' 'CAPABILITY="chown:off"'
 }
 
+# An empty value takes a line away, whatever the option does to it else.
+t_set_empty() {
+	local what
+
+	template
+	vefs --quiet create 101 --template t --capability sys_time:on \
+		--features fuse:on --devices c:1:7:rw --devnodes null:r \
+		--ram 64M --iolimit 5 --nameserver 10.0.0.1 --diskspace 10G \
+		--diskinodes 1000 --quotatime 60 --quotaugidlimit 5 --cpus 1 \
+		--ipadd 10.0.0.5 --netif_add eth0
+	for what in capability:CAPABILITY features:FEATURES devices:DEVICES \
+		devnodes:DEVNODES ram:PHYSPAGES iolimit:IOLIMIT \
+		nameserver:NAMESERVER diskspace:DISKSPACE cpus:CPUS \
+		diskinodes:DISKINODES quotatime:QUOTATIME \
+		quotaugidlimit:QUOTAUGIDLIMIT; do
+		grep -q "^${what#*:}=" "$(conf_of 101)" || fail "no $what"
+		vefs --quiet set 101 "--${what%:*}" '' --save
+		has_not 101 "${what#*:}"
+	done
+	# at once, where it is mounted
+	vefs --quiet mount 101
+	vefs --quiet set 101 --diskspace 10G --save
+	vefs quota show 101 | grep -q "10485760 *10485760"
+	vefs --quiet set 101 --diskspace '' --save
+	vefs quota show 101 | grep -q "1k-blocks.*unlimited *unlimited"
+	vefs --quiet umount 101
+	for what in ipadd ipdel netif_add netif_del; do
+		usage_error set 101 "--$what" '' --save
+	done
+	grep -q '^IP_ADDRESS="10.0.0.5"' "$(conf_of 101)"
+	grep -q '^NETIF="ifname=eth0' "$(conf_of 101)"
+}
+
 # All or nothing; and without --save nothing that does not run changes.
 t_set_refuses() {
 	template
