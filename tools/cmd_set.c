@@ -355,6 +355,8 @@ static void tell(const struct setting *s, const struct cmd_common *common)
 	if (s->w.why.text[0])
 		log_warn("%s", s->w.why.text);
 	ctchange_notes(s->words);
+	ctquota_warn_above(&s->w.one, says(s, "DISKSPACE"),
+			   says(s, "DISKINODES"));
 	while ((w = next_late(s, w))) {
 		if (strcmp(done, w->key) != 0 && !s->mode)
 			log_warn("container %s: --%s is for its next %s",

@@ -337,6 +337,28 @@ t_set_quota() {
 	assert_eq "unlimited" "$(vefs list -aH -o diskinodes.h | xargs)"
 }
 
+# Less than there is: that is told, as 'quota set' does.
+t_set_below_usage() {
+	local how
+
+	template
+	vefs --quiet create 101 --template t
+	vefs --quiet mount 101
+	head -c 100000 /dev/urandom >"$S/root/101/big"
+	for how in mounted unmounted; do
+		vefs set 101 --diskspace 4K --save >"$D/said" 2>&1
+		grep -q "container 101: its space, .* is above the hard limit" \
+			"$D/said" || fail "$how: $(cat "$D/said")"
+		! grep -q inodes "$D/said" || fail "inodes were not set"
+		vefs set 101 --diskspace 1G --diskinodes 1:1000 --save \
+			>"$D/said" 2>&1
+		grep -q "its inodes, .* is above the soft limit" "$D/said" ||
+			fail "$how: $(cat "$D/said")"
+		! grep -q space "$D/said" || fail "$(cat "$D/said")"
+		[ "$how" = unmounted ] || vefs --quiet umount 101
+	done
+}
+
 t_samples() {
 	template
 	mkdir -p "$S/etc/vefs.d"
