@@ -130,7 +130,7 @@ int container_open(struct catalog *c, const char *id, bool lock,
 			fdio_openat(folder, out->id, O_RDONLY | O_DIRECTORY, 0);
 	if (r == -ENOENT)
 		return why_set(why, r,
-			       "there is no container %s: 'vefs list' shows "
+			       "there is no container %s: 'vefs list -a' shows "
 			       "which there are",
 			       id);
 	if (r < 0)

@@ -111,7 +111,7 @@ t_create_refuses() {
 	done
 	misused "no such option" create 101 --template t --nosuch 1
 	misused "its value is missing" create 101 --template t --ram
-	refused "no sample 'nosuch'" create 101 --template t --config nosuch
+	refused "no sample 'nosuch': .* is in $S/etc/vefs.d$" create 101 --template t --config nosuch
 	refused "no sample's name" create 101 --template t --config ../x
 	refused "no template nosuch" create 101 --template nosuch --name web
 	nothing_made

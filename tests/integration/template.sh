@@ -24,6 +24,18 @@ t_dir_tar_and_back() {
 	vefs template verify
 }
 
+# What is another's can be read, its times of reading then change.
+t_dir_by_anybody() {
+	mkdir -p "$D/src/a" "$D/store"
+	echo x >"$D/src/a/f"
+	chmod 755 "$D" "$D/src" "$D/src/a"
+	chown 1000:1000 "$D/store"
+	setpriv --reuid=1000 --regid=1000 --clear-groups \
+		"$VEFS_BIN/vefs" --root "$D/store" --quiet \
+		template import t:1 "$D/src"
+	vefs template tree t:1 /a/f
+}
+
 t_sockets_survive_an_export() {
 	mkdir "$D/src"
 	python3 -c 'import socket, sys
