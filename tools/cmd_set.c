@@ -415,6 +415,9 @@ static int do_set(struct setting *s, struct cmd_common *common)
 		ctname_release(catalog_dir(s->w.c), s->w.one.id,
 			       s->name[0] ? s->name : NULL);
 	tell(s, common);
+	/* a mount may take them, too */
+	cleanup_closep(&ids);
+	ids = -1;
 	return restart(s, common);
 }
 
