@@ -280,6 +280,7 @@ VEFS += tools/conf.c
 VEFS += tools/container.c
 VEFS += tools/containermake.c
 VEFS += tools/ctchange.c
+VEFS += tools/ctclaim.c
 VEFS += tools/ctmean.c
 VEFS += tools/ctmeannet.c
 VEFS += tools/ctmount.c

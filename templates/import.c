@@ -284,10 +284,14 @@ static int wait_for(struct import *im, pid_t pid, const char *program, int r)
 					 : WTERMSIG(status));
 }
 
+/* What a container needs to be started, entered and looked at. */
+#define DEBIAN_MORE "systemd-sysv,dbus,iproute2,procps"
+
 static int read_debian(struct import *im, const char *suite)
 {
 	char *argv[] = { (char *)"mmdebstrap",
 			 (char *)"--variant=minbase",
+			 (char *)"--include=" DEBIAN_MORE,
 			 (char *)"--format=tar",
 			 (char *)"--quiet",
 			 (char *)suite,

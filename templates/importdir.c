@@ -284,12 +284,15 @@ static int put_name(struct walk *w, DIR *d, uint64_t dir, struct strbuf *path,
 
 static int read_dir(struct walk *w, uint64_t dir, struct strbuf *path)
 {
+	const char *at = path->len ? strbuf_get(path) : ".";
 	_cleanup_closedir_ DIR *d = NULL;
 	struct dirent *e;
 	int fd, r;
 
-	fd = fdio_open_beneath(w->root, path->len ? strbuf_get(path) : ".",
-			       O_RDONLY | O_DIRECTORY | O_NOATIME);
+	fd = fdio_open_beneath(w->root, at, O_RDONLY | O_DIRECTORY | O_NOATIME);
+	/* another's, and we are not root */
+	if (fd == -EPERM)
+		fd = fdio_open_beneath(w->root, at, O_RDONLY | O_DIRECTORY);
 	if (fd == -EXDEV)
 		return 0;
 	r = fdio_opendir(fd, &d);

@@ -10,6 +10,7 @@
 #include "tools/ctchange.h"
 #include "tools/ctnet.h"
 #include "tools/quotaconf.h"
+#include "tools/runstate.h"
 #include "tools/work.h"
 
 /* How long one waits for a mount to end before what cannot be undone. */
@@ -202,6 +203,7 @@ static int run_create(const struct cmd *self, struct cmd_common *common,
 static int run_destroy(const struct cmd *self, struct cmd_common *common,
 		       int argc, char **argv)
 {
+	struct runstate state = { .init = 0 };
 	_cleanup_close_ int idle = -1;
 	bool found;
 	int r;
@@ -214,8 +216,12 @@ static int run_destroy(const struct cmd *self, struct cmd_common *common,
 	if (!found)
 		return w.status;
 	if (container_is_mounted(&w.one)) {
-		log_error("container %s is mounted: 'vefs umount %s' first",
-			  w.one.id, w.one.id);
+		bool runs = runstate_read(&w.one, &state, NULL) == 0 &&
+			    state.init;
+
+		log_error("container %s is %s: 'vefs %s %s' first", w.one.id,
+			  runs ? "running" : "mounted",
+			  runs ? "stop" : "umount", w.one.id);
 		return CMD_FAILED;
 	}
 	r = container_idle(&w.one, END_MS, &idle, &w.why);

@@ -62,7 +62,7 @@
 #define CMD_CT_console CMD_CT("console", "ID", "its console; Esc . leaves")
 #define CMD_CT_logs CMD_CT("logs", "ID [-f]", \
 	"what it wrote on its console")
-#define CMD_CT_run CMD_CT("run", "TEMPLATE [OPTIONS] [-- COMMAND...]", \
+#define CMD_CT_run CMD_CT("run", "TEMPLATE [OPTION VALUE ...] [-- COMMAND...]", \
 	"a container that is gone when its command has ended")
 #define CMD_CT_proc CMD_CT("proc", "{ID | --pid PID} {DIRECTORY | --inside} [-f]", \
 	"its files of /proc in a directory")

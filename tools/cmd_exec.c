@@ -117,7 +117,7 @@ struct executing {
 static int exec_this(void *ctx, struct cmd_common *common, const char *id)
 {
 	static const char by_line[] = FIND_SHELL
-		"-c \"$1\"; exec /bin/sh -c \"$1\"";
+		"-c -- \"$1\"; exec /bin/sh -c -- \"$1\"";
 	static const char by_stdin[] = FIND_SHELL "-s; exec /bin/sh -s";
 	const struct executing *how = ctx;
 	_cleanup_free_ char *line = NULL;

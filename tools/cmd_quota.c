@@ -259,6 +259,15 @@ void qcmd_warn_uncertain(const struct qcmd *q)
 		 id);
 }
 
+void qcmd_warn_off(const struct qcmd *q, enum ledger_kind kind)
+{
+	log_warn("container %s: limits of %s are off: 'vefs quota on %s'",
+		 q->one.id,
+		 kind == LEDGER_CONTAINER ? "the container"
+					  : "users and groups",
+		 q->one.id);
+}
+
 int qcmd_ask(struct qcmd *q, const char *fmt, ...)
 {
 	char request[256];

@@ -55,6 +55,8 @@ static int show(struct qcmd *q, const struct showing *s, bool json)
 		r = print_json(j) == CMD_OK ? 0 : -ENOMEM;
 	} else if (r == 0) {
 		qcmd_warn_uncertain(q);
+		if (!state.enforce[s->kind])
+			qcmd_warn_off(q, s->kind);
 		quotaprint_stat(&p, s->kind, &rec);
 	}
 	quotastate_free(&state);

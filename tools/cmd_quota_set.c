@@ -4,7 +4,6 @@
  * vefs quota set, grace, on, off: what changes something. All of a command
  * line is understood before anything is done.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +11,7 @@
 #include "fs/base/log.h"
 #include "fs/base/parse.h"
 #include "tools/qchange.h"
+#include "tools/quotaprint.h"
 
 static const enum limit_resource resources[] = { LIMIT_SPACE, LIMIT_INODES };
 
@@ -33,19 +33,11 @@ static void warn_above(const struct qchange *ch,
 	struct limit_rec rec = quotastate_get(before, ch->kind, ch->id);
 
 	for (int i = 0; i < LIMIT_RESOURCES; i++) {
-		const struct quotaword *w = &ch->limits[i];
-		uint64_t usage = rec.of[i].usage;
-		bool hard = w->hard && usage > w->hard;
-
-		if (!ch->has_limits[i] ||
-		    (!hard && !(w->soft && usage > w->soft)))
-			continue;
-		log_warn("%s %s: its %s, %" PRIu64
-			 "%s, is above the %s limit now",
-			 ledger_kinds[ch->kind], word, limit_names[i],
-			 quotaword_units(resources[i], usage),
-			 i == LIMIT_SPACE ? " KiB" : "",
-			 hard ? "hard" : "soft");
+		rec.of[i].soft = ch->limits[i].soft;
+		rec.of[i].hard = ch->limits[i].hard;
+		if (ch->has_limits[i])
+			qchange_warn_above(ch->kind, word, resources[i],
+					   &rec.of[i]);
 	}
 }
 
@@ -58,12 +50,7 @@ static void tell_limits(const struct qcmd *q, const struct qchange *ch,
 
 	warn_above(ch, before, word);
 	if (!ch->has_enforce[ch->kind] && !before->enforce[ch->kind])
-		log_warn("container %s: limits of %s are off: 'vefs quota on "
-			 "%s'",
-			 q->one.id,
-			 ch->kind == LEDGER_CONTAINER ? "the container"
-						      : "users and groups",
-			 q->one.id);
+		qcmd_warn_off(q, ch->kind);
 	if (quiet)
 		return;
 	print_owner(q, ch, word);
@@ -275,17 +262,30 @@ QCMD_RUN(set)
 
 /* ---- grace ------------------------------------------------------------------ */
 
-static int print_graces(struct qcmd *q, const struct qchange *ch)
+static void print_graces_json(const struct qcmd *q, const struct qchange *ch,
+			      const struct quotastate *s)
+{
+	json_t *j = json_pack("{s:s, s:o}", "id", q->one.id, "grace",
+			      quotaprint_grace_json(s, ch->kinds));
+
+	json_dumpf(j, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(j);
+}
+
+static int print_graces(struct qcmd *q, const struct qchange *ch, bool json)
 {
 	struct quotastate s;
 	char text[2][QUOTAWORD_SIZE];
 	int r = quotastate_read(q->ask, &s, &q->why);
 
-	for (int k = 0; k < LEDGER_KINDS && r == 0; k++)
+	if (r == 0 && json)
+		print_graces_json(q, ch, &s);
+	for (int k = 0; k < LEDGER_KINDS && r == 0 && !json; k++)
 		if (ch->kinds[k])
 			printf("%-9s  space %s, inodes %s\n", ledger_kinds[k],
-			       quotaword_print_time(s.grace[k][0], text[0]),
-			       quotaword_print_time(s.grace[k][1], text[1]));
+			       quotaword_print_exact(s.grace[k][0], text[0]),
+			       quotaword_print_exact(s.grace[k][1], text[1]));
 	quotastate_free(&s);
 	return r;
 }
@@ -338,7 +338,7 @@ QCMD_RUN(grace)
 		qcmd_begin(&q, common, argv[0], look ? QCMD_LOOK : QCMD_CHANGE);
 	if (status != CMD_OK)
 		return status;
-	r = look ? print_graces(&q, &ch) : do_grace(&q, &ch);
+	r = look ? print_graces(&q, &ch, common->json) : do_grace(&q, &ch);
 	return r < 0 ? qcmd_fail(&q, r) : cmd_flush(CMD_OK);
 }
 

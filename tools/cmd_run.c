@@ -327,20 +327,32 @@ static int run_it(const struct run *run)
 	return exit_code(status);
 }
 
+/* "run TEMPLATE COMMAND": of what is further behind nobody knows. */
+static bool misses_dashes(int argc, char **argv)
+{
+	return argc > 2 && argv[2][0] != '-';
+}
+
 static int run_run(const struct cmd *self, struct cmd_common *common, int argc,
 		   char **argv)
 {
 	struct cmd_common quiet = *common;
 	struct run run = { .common = &quiet };
 	int status = take_words(self, &run, argc, argv);
+	struct cmd create = cmd_create;
 
 	if (!run.create)
 		return status;
 	quiet.quiet = true;
 	quiet.passing = true;
 	hold_signals(false);
+	/* what is said of its options is said of ours */
+	create.args = self->args;
+	create.brief = self->brief;
 	/* It makes words its own. */
-	status = cmd_create.run(&cmd_create, &quiet, run.n_create, run.create);
+	status = cmd_create.run(&create, &quiet, run.n_create, run.create);
+	if (status == CMD_USAGE && !quiet.help && misses_dashes(argc, argv))
+		log_error("%s: a command stands behind '--'", argv[2]);
 	free(run.create);
 	/* Its options that repeat; the copy is ours. */
 	free(quiet.words.of);

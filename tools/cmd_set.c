@@ -11,6 +11,7 @@
 
 #include "fs/base/cleanup.h"
 #include "fs/base/log.h"
+#include "fs/base/parse.h"
 #include "tools/cmd_ct.h"
 #include "tools/ct/idrange.h"
 #include "tools/ctchange.h"
@@ -194,14 +195,29 @@ static int plan(struct setting *s)
 
 /* ---- names, ids ---------------------------------------------------------------- */
 
-/* Ids of the host for one that has none yet; a name. */
+/* It has none yet, or only says so, as a copy does (ctclaim.h). */
+static bool lacks_ids(const struct setting *s)
+{
+	const char *id = s->w.one.id;
+	char other[NAME_MAX + 1];
+	uint32_t base;
+
+	if (!s->w.one.uidbase[0])
+		return true;
+	return !s->run.init && !s->mounted &&
+	       parse_u32(s->w.one.uidbase, UINT32_MAX, &base) == 0 &&
+	       idrange_claim(catalog_dir(s->w.c), id, base, other, NULL) ==
+		       -EADDRINUSE;
+}
+
+/* Ids of the host, and a name. */
 static int take_names(struct setting *s)
 {
 	int store = catalog_dir(s->w.c), r = 0;
 	const char *id = s->w.one.id;
 	char text[16];
 
-	if (says(s, "USERNS") && !s->w.one.uidbase[0] &&
+	if (says(s, "USERNS") && lacks_ids(s) &&
 	    ctwords_wants_userns(s->own[1], s->global)) {
 		r = idrange_take(store, id, &s->base, &s->w.why);
 		s->new_base = r == 0;
@@ -239,12 +255,16 @@ static void untake_names(struct setting *s)
 static int apply_quota(struct setting *s, bool back)
 {
 	_cleanup_(conf_freep) struct conf *from = conf_new();
+	char value[CTWORDS_VALUE];
 	int r = from ? conf_merge(from, s->live[back]) : -ENOMEM;
 
 	/* what was set without a line is set again, whatever the lines say */
-	for (size_t i = 0; r == 0 && i < s->words->n; i++)
-		r = conf_set(from, ctwords_option(s->words->of[i].name)->key,
-			     NULL);
+	for (size_t i = 0; r == 0 && i < s->words->n; i++) {
+		const char *key = ctwords_option(s->words->of[i].name)->key;
+
+		if (conf_get(s->live[!back], key, value, sizeof(value)) == 0)
+			r = conf_set(from, key, NULL);
+	}
 	if (r < 0 || !s->mounted)
 		return r;
 	return ctquota_change(&s->w.one, from, s->live[!back], &s->w.why);
@@ -372,6 +392,8 @@ static void tell(const struct setting *s, const struct cmd_common *common)
 	if (s->w.why.text[0])
 		log_warn("%s", s->w.why.text);
 	ctchange_notes(s->words);
+	ctquota_warn_above(&s->w.one, says(s, "DISKSPACE"),
+			   says(s, "DISKINODES"));
 	while ((w = next_late(s, w))) {
 		if (strcmp(done, w->key) != 0 && !s->mode)
 			log_warn("container %s: --%s is for its next %s",
@@ -436,6 +458,9 @@ static int do_set(struct setting *s, struct cmd_common *common)
 		ctname_release(catalog_dir(s->w.c), s->w.one.id,
 			       s->name[0] ? s->name : NULL);
 	tell(s, common);
+	/* a mount may take them, too */
+	cleanup_closep(&ids);
+	ids = -1;
 	return restart(s, common);
 }
 

@@ -30,6 +30,8 @@ const struct containerpriv_key containerpriv_keys[CONTAINERPRIV_KEYS] = {
 	  sizeof(((struct container *)0)->enforce) },
 	{ "UIDBASE", offsetof(struct container, uidbase),
 	  sizeof(((struct container *)0)->uidbase) },
+	{ "NAME", offsetof(struct container, name),
+	  sizeof(((struct container *)0)->name) },
 };
 
 int container_check_id(const char *id, struct why *why)
@@ -128,7 +130,7 @@ int container_open(struct catalog *c, const char *id, bool lock,
 			fdio_openat(folder, out->id, O_RDONLY | O_DIRECTORY, 0);
 	if (r == -ENOENT)
 		return why_set(why, r,
-			       "there is no container %s: 'vefs list' shows "
+			       "there is no container %s: 'vefs list -a' shows "
 			       "which there are",
 			       id);
 	if (r < 0)

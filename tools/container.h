@@ -35,7 +35,8 @@ struct container {
 	char root[PATH_MAX];		   /* where it is mounted */
 	char enforce[8];  /* who keeps its limit on space: "host" or any */
 	char uidbase[12]; /* where its ids begin on the host, or "" */
-	bool has_data;	  /* data is not dir */
+	char name[CONTAINER_ID_MAX + 1]; /* its second one as it says, or "" */
+	bool has_data;			 /* data is not dir */
 };
 
 #define CONTAINER_NONE ((struct container){ .dir = -1, .data = -1, .lock = -1 })

@@ -6,7 +6,7 @@
 #include "tools/container.h"
 
 #define CONTAINERPRIV_FOLDER "containers"
-#define CONTAINERPRIV_KEYS 4u
+#define CONTAINERPRIV_KEYS 5u
 
 /* What is asked of vefs.conf here. */
 struct containerpriv_key {

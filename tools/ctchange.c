@@ -403,6 +403,19 @@ static int check(const struct ctword *w, const struct conf *c, struct why *why)
 	return r;
 }
 
+/*
+ * Addresses and interfaces are added to a line and taken from it one by one:
+ * nothing there is more likely a variable that is not set than all of them.
+ */
+static bool may_be_empty(const struct ctword *w)
+{
+	return w->change != ctchange_ipadd && w->change != ctchange_ipdel &&
+	       w->change != ctchange_netif_add &&
+	       w->change != ctchange_netif_del &&
+	       /* it knows which is the first of several */
+	       w->change != ctchange_list;
+}
+
 static int apply_one(struct conf *c, const struct cmd_word *word, bool again,
 		     bool lenient, struct why *why)
 {
@@ -413,8 +426,10 @@ static int apply_one(struct conf *c, const struct cmd_word *word, bool again,
 	if (!w)
 		return why_set(why, -EINVAL, "--%s: no such option",
 			       word->name);
-	r = w->change ? w->change(w, c, word->value, again, &said)
-		      : put(c, w->key, word->value, &said);
+	if (!w->change || (!word->value[0] && may_be_empty(w)))
+		r = put(c, w->key, word->value, &said);
+	else
+		r = w->change(w, c, word->value, again, &said);
 	if (r == -ENODATA && lenient)
 		return 0;
 	if (r >= 0)

@@ -15,8 +15,8 @@ void ctchange_options(struct cmd_option out[CTCHANGE_OPTIONS]);
 
 /*
  * Apply options, each of ctwords_table, to the lines; those that delete come
- * first, otherwise in their order. An empty value takes a line away. What is to
- * be deleted must be there, unless `lenient`. -EINVAL, -ERANGE, -ENODEV...:
+ * first, otherwise in their order. An empty value takes a line away, but not of
+ * addresses and interfaces: -EINVAL. What is to be deleted must be there, unless `lenient`. -EINVAL, -ERANGE, -ENODEV...:
  * `why` names the option, and some lines may be changed.
  */
 int ctchange_apply(struct conf *c, const struct cmd_words *words, bool lenient,

@@ -14,6 +14,7 @@
 #include "fs/base/fdio.h"
 #include "fs/base/log.h"
 #include "fs/base/strbuf.h"
+#include "tools/ctclaim.h"
 #include "tools/ctscript.h"
 #include "tools/ctwords.h"
 #include "tools/quotaconf.h"
@@ -72,6 +73,8 @@ static int add_ids(struct work *w, struct strbuf *b)
 	char map[64];
 	int r = ctwords_ids(&w->one, &ids, &w->why);
 
+	if (r == 0)
+		r = ctclaim(w->c, &w->one, ids.count ? ids.base : 0, &w->why);
 	if (r < 0)
 		return work_fail(w, r);
 	if (!ids.count)

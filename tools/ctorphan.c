@@ -10,10 +10,21 @@
 #include "tools/ct/net.h"
 #include "tools/ctlive.h"
 #include "tools/ctmount.h"
+#include "tools/ctwords.h"
 
 #define GONE_MS 10000
 
-void ctorphan_clear(struct ctwork *w, const char *store)
+/* What is wrong with its lines is no news to who tries to start it. */
+static void read_words(const struct container *one, bool tell,
+		       struct spec *spec)
+{
+	if (tell)
+		ctwork_words(one, spec);
+	else
+		ctwords_read(one, spec, NULL);
+}
+
+static void clear(struct ctwork *w, const char *store, bool tell)
 {
 	struct why why = { "" };
 	struct spec spec;
@@ -26,7 +37,7 @@ void ctorphan_clear(struct ctwork *w, const char *store)
 	cgroup_kill(group, CGROUP_PAYLOAD, GONE_MS, &why);
 	why.text[0] = '\0';
 	/* Groups go last: they tell that there is something. */
-	ctwork_words(&w->one, &spec);
+	read_words(&w->one, tell, &spec);
 	/* Whatever it is to be next time; what is not its own stays. */
 	spec.net.mode = SPEC_NET_PRIVATE;
 	if (net_down(&spec.net, names.net, &why) < 0)
@@ -39,12 +50,17 @@ void ctorphan_clear(struct ctwork *w, const char *store)
 	cgroup_free(group);
 }
 
+void ctorphan_clear(struct ctwork *w, const char *store)
+{
+	clear(w, store, false);
+}
+
 int ctorphan_stop(struct ctwork *w, const char *store)
 {
 	_cleanup_close_ int run = fdio_openat(w->one.dir, RUNSTATE_FOLDER,
 					      O_RDONLY | O_DIRECTORY, 0);
 
-	ctorphan_clear(w, store);
+	clear(w, store, true);
 	if (run >= 0)
 		unlinkat(run, RUNSTATE_CONTROL, 0);
 	snprintf(w->state.ended, sizeof(w->state.ended), "%s",

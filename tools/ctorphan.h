@@ -8,10 +8,13 @@
  */
 #include "tools/ctwork.h"
 
-/* Kill what runs, take the groups and the network away. */
+/*
+ * Kill what runs, take the groups and the network away. A line of vefs.conf that
+ * is wrong is not told, the start beside it does.
+ */
 void ctorphan_clear(struct ctwork *w, const char *store);
 
-/* The same, and unmount it. 0, or -errno and w->why. */
+/* The same, and unmount it; such a line is told. 0, or -errno and w->why. */
 int ctorphan_stop(struct ctwork *w, const char *store);
 
 #endif

@@ -95,3 +95,17 @@ int ctquota_look(const struct container *one, struct limit_rec *out)
 	quotaask_free(q);
 	return r;
 }
+
+void ctquota_warn_above(const struct container *one, bool space, bool inodes)
+{
+	struct limit_rec rec;
+
+	if ((!space && !inodes) || ctquota_look(one, &rec) < 0)
+		return;
+	if (space)
+		qchange_warn_above(LEDGER_CONTAINER, one->id, LIMIT_SPACE,
+				   &rec.of[LIMIT_SPACE]);
+	if (inodes)
+		qchange_warn_above(LEDGER_CONTAINER, one->id, LIMIT_INODES,
+				   &rec.of[LIMIT_INODES]);
+}

@@ -19,4 +19,7 @@ int ctquota_change(const struct container *one, const struct conf *from,
  * it has no quota. -errno. */
 int ctquota_look(const struct container *one, struct limit_rec *out);
 
+/* Limits of these have been set: warn where usage is above one. */
+void ctquota_warn_above(const struct container *one, bool space, bool inodes);
+
 #endif

@@ -180,6 +180,23 @@ static int open_etc(int store, const char **name)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The same for people; `where` is what open_etc() said. */
+static const char *etc_path(int store, const char *where, char *path,
+			    size_t size)
+{
+	char self[32];
+	ssize_t n;
+
+	if (where[0] == '/')
+		return GLOBAL;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", store);
+	n = readlink(self, path, size - sizeof("/etc"));
+	if (n < 0)
+		return "the store's etc";
+	memcpy(path + n, "/etc", sizeof("/etc"));
+	return path;
+}
+
 static int global_of(int store, struct conf **out, const char **where,
 		     struct why *why)
 {
@@ -207,7 +224,7 @@ int ctwords_sample(int store, const char *name, struct conf **out,
 						 { "ve-", ".conf-sample" } };
 	_cleanup_close_ int etc = -1, dir = -1;
 	const char *where = NULL;
-	char file[NAME_MAX + 1];
+	char file[NAME_MAX + 1], path[512];
 	int r = -ENOENT;
 
 	if (name[0] == '.' || strchr(name, '/') || strlen(name) > 200)
@@ -224,8 +241,9 @@ int ctwords_sample(int store, const char *name, struct conf **out,
 	if (r == -ENOENT)
 		return why_set(why, r,
 			       "there is no sample '%s': neither %s.sample nor "
-			       "ve-%s.conf-sample is in vefs.d beside %s",
-			       name, name, name, where);
+			       "ve-%s.conf-sample is in %s/vefs.d",
+			       name, name, name,
+			       etc_path(store, where, path, sizeof(path)));
 	return r < 0 ? why_sys(why, r, "sample %s", name) : 0;
 }
 

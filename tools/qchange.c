@@ -168,3 +168,17 @@ int qchange_apply(struct qcmd *q, const struct qchange *ch,
 	undo(q, ch, before, &rec);
 	return r;
 }
+
+void qchange_warn_above(enum ledger_kind kind, const char *name,
+			enum limit_resource what, const struct limit *l)
+{
+	bool hard = l->hard && l->usage > l->hard;
+
+	if (quotaword_is_over(l))
+		log_warn("%s %s: its %s, %" PRIu64
+			 "%s, is above the %s limit now",
+			 ledger_kinds[kind], name, limit_names[what],
+			 quotaword_units(what, l->usage),
+			 what == LIMIT_SPACE ? " KiB" : "",
+			 hard ? "hard" : "soft");
+}

@@ -29,4 +29,8 @@ struct qchange {
 int qchange_apply(struct qcmd *q, const struct qchange *ch,
 		  const struct quotastate *before);
 
+/* Warn of a usage above a limit that has just been set; `name`: whose. */
+void qchange_warn_above(enum ledger_kind kind, const char *name,
+			enum limit_resource what, const struct limit *l);
+
 #endif

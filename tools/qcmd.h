@@ -66,6 +66,9 @@ int qcmd_names(struct qcmd *q, enum ledger_kind kind);
 /* Tell on standard error that usage is not certain, or unknown. */
 void qcmd_warn_uncertain(const struct qcmd *q);
 
+/* Tell there that limits are off. */
+void qcmd_warn_off(const struct qcmd *q, enum ledger_kind kind);
+
 /* Ask a formatted line; nothing is expected but "ok". 0, or -errno and why. */
 int qcmd_ask(struct qcmd *q, const char *fmt, ...) _printf_(2, 3);
 

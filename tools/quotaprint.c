@@ -250,13 +250,27 @@ static json_t *grace_json(const struct quotastate *s, int kind)
 			 (json_int_t)s->grace[kind][LIMIT_INODES]);
 }
 
+json_t *quotaprint_grace_json(const struct quotastate *s,
+			      const bool kinds[LEDGER_KINDS])
+{
+	json_t *all = json_object();
+
+	for (int k = 0; k < LEDGER_KINDS; k++)
+		if (kinds[k])
+			json_object_set_new(all, ledger_kinds[k],
+					    grace_json(s, k));
+	return all;
+}
+
 json_t *quotaprint_json(const struct quotaprint *p)
 {
 	static const char *const lists[] = { "container", "users", "groups" };
 	const struct quotastate *s = p->state;
-	json_t *enforce = json_object(), *grace = json_object();
+	static const bool every[LEDGER_KINDS] = { true, true, true };
+	json_t *enforce = json_object();
 	json_t *j = json_pack("{s:s, s:o, s:o}", "id", p->id, "enforce",
-			      enforce, "grace", grace);
+			      enforce, "grace",
+			      quotaprint_grace_json(s, every));
 
 	for (int k = 0; k < LEDGER_KINDS; k++) {
 		const struct limit_rec r =
@@ -264,7 +278,6 @@ json_t *quotaprint_json(const struct quotaprint *p)
 
 		json_object_set_new(enforce, ledger_kinds[k],
 				    json_boolean(s->enforce[k]));
-		json_object_set_new(grace, ledger_kinds[k], grace_json(s, k));
 		if (!p->kinds[k])
 			continue;
 		json_object_set_new(j, lists[k],

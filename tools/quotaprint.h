@@ -28,6 +28,10 @@ void quotaprint_table(const struct quotaprint *p);
 /* As "vzquota stat -t". */
 void quotaprint_vzquota(const struct quotaprint *p);
 
+/* How long soft limits of these kinds may be exceeded, in seconds. */
+json_t *quotaprint_grace_json(const struct quotastate *s,
+			      const bool kinds[LEDGER_KINDS]);
+
 /* One owner; all of them. NULL: no memory. */
 json_t *quotaprint_rec_json(const struct limit_rec *r);
 json_t *quotaprint_json(const struct quotaprint *p);

@@ -246,6 +246,26 @@ const char *quotaword_print_time(uint64_t seconds, char text[QUOTAWORD_SIZE])
 	return text;
 }
 
+const char *quotaword_print_exact(uint64_t seconds, char text[QUOTAWORD_SIZE])
+{
+	static const struct {
+		const char *name;
+		uint64_t seconds;
+	} units[] = { { "day", 86400 }, { "h", 3600 }, { "min", 60 } };
+
+	for (unsigned i = 0; seconds && i < ARRAY_SIZE(units); i++) {
+		uint64_t n = seconds / units[i].seconds;
+
+		if (seconds % units[i].seconds)
+			continue;
+		snprintf(text, QUOTAWORD_SIZE, "%" PRIu64 "%s%s", n,
+			 units[i].name, i == 0 && n > 1 ? "s" : "");
+		return text;
+	}
+	snprintf(text, QUOTAWORD_SIZE, "%" PRIu64 "s", seconds);
+	return text;
+}
+
 const char *quotaword_print_grace(const struct limit *l, int64_t now,
 				  char text[QUOTAWORD_SIZE])
 {

@@ -47,6 +47,9 @@ int quotaword_time(const char *s, uint64_t *seconds, struct why *why);
 /* "7days", "23:59": as quota tools write a time that is left. */
 const char *quotaword_print_time(uint64_t seconds, char text[QUOTAWORD_SIZE]);
 
+/* "7days", "1h", "90s": the whole of it, as quotaword_time() takes it. */
+const char *quotaword_print_exact(uint64_t seconds, char text[QUOTAWORD_SIZE]);
+
 /*
  * What is left of a grace: "" while usage is not above the soft limit, "none"
  * when it is over.

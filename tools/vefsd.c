@@ -192,6 +192,16 @@ static int upgrade(const char *target)
 	return EXIT_MOUNT;
 }
 
+/*
+ * By this name mount(8) alone calls us, whose -f is "do all but that": its -f
+ * is --fake. Everywhere else it is fuse's: stay in the foreground.
+ */
+static bool is_fake(const struct options *o, const char *name)
+{
+	return o->foreground && !o->debug &&
+	       strcmp(base_name(name), "mount.fuse.vefs") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -205,8 +215,12 @@ int main(int argc, char **argv)
 	log_open(base_name(argv[0]));
 	if (argc == 3 && strcmp(argv[1], "--layout-is") == 0)
 		return upgrade_answer(argv[2]);
-	if (argc == 3 && strcmp(argv[1], "--upgrade") == 0)
-		return upgrade(argv[2]);
+	if (argc >= 2 && strcmp(argv[1], "--upgrade") == 0) {
+		if (argc == 3)
+			return upgrade(argv[2]);
+		log_error("--upgrade has one word behind it, the mount point");
+		return EXIT_USAGE;
+	}
 	/* What our starter has open is not ours to keep open. */
 	if (upgrade_resumes() < 0)
 		close_range(STDERR_FILENO + 1, ~0u, 0);
@@ -219,6 +233,8 @@ int main(int argc, char **argv)
 		r = EXIT_SUCCESS;
 	} else if (o.version) {
 		printf("%s: version %s\n", base_name(argv[0]), VEFS_VERSION);
+		r = EXIT_SUCCESS;
+	} else if (is_fake(&o, argv[0])) {
 		r = EXIT_SUCCESS;
 	} else {
 		r = start(&o, argv);

@@ -180,13 +180,13 @@ t_refusals() {
 	misused "template is missing" create 101
 	vefs --quiet create 101 --template t
 	refused "exists already" create 101 --template t
-	refused "no container 102" mount 102
+	refused "no container 102: 'vefs list -a'" mount 102
 	refused "is not mounted" umount 101
 	refused "in use by 101" template remove t:1
 	refused "in use by 101" template rename t u
 	vefs --quiet mount 101
 	refused "mounted already" mount 101
-	refused "is mounted" destroy 101
+	refused "is mounted: 'vefs umount 101' first" destroy 101
 	assert_eq mounted "$(status_of)"
 	vefs --quiet umount 101
 	exec 9<"$D/store/containers/101"

@@ -37,6 +37,13 @@ t_exec() {
 	# what is left behind does not keep us
 	vexits 0 exec 101 'sleep 1000 >/dev/null 2>&1 &'
 	vexits 0 exec 101 'sleep 1000 &'
+	# all of it is the command, none of it the shell's options
+	vexits 127 exec2 101 -l
+	says "[-]l: (command )?not found"
+	vexits 127 exec2 101 --all ls
+	says "[-]-all: (command )?not found"
+	vexits 1 destroy 101
+	says "container 101 is running: 'vefs stop 101' first"
 	vefs --quiet stop --fast 101
 }
 
@@ -482,6 +489,12 @@ t_run() {
 	vexits 127 run bb -- sh -c nosuch-command
 	vexits 0 run bb </dev/null
 	until_true no_containers
+	vexits 125 run bb true
+	says "usage: vefs run TEMPLATE .*-- COMMAND"
+	says "true: a command stands behind '--'"
+	vexits 125 run bb --foo -- true
+	says "usage: vefs run TEMPLATE .*-- COMMAND"
+	no_containers
 }
 
 t_run_streams() {

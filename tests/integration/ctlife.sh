@@ -183,7 +183,7 @@ t_init_that_ends() {
 	rm "$S/root/103/sbin/init" "$S/root/103/bin/init"
 	vefs --quiet umount 103
 	vexits 1 start 103
-	says "has no init"
+	says "has no init.*a package like systemd-sysv, or 'vefs set' it --init"
 	# a program that cannot be run
 	vefs --quiet mount 103
 	echo "#!/nosuch" >"$S/root/103/sbin/init"

@@ -330,6 +330,26 @@ t_what_is_for_the_next_start() {
 	assert_eq max "$(tasks 101)"
 }
 
+# Ids and names are locked while they are changed, and a mount may lock them to
+# claim some: that of the restart is not to wait for itself.
+t_restart_that_claims() {
+	local conf pid
+
+	begin --name web
+	start 102
+	conf=$S/containers/102/vefs.conf
+	echo 'NAME="web"' >>"$conf"
+	pid=$(sed -n 's/^MONITOR="\(.*\)"/\1/p' "${conf%/*}/run/state")
+	kill -KILL "$pid"
+	while [ -e "/proc/$pid/fd/0" ]; do sleep 0.1; done
+	timeout $((60 * VEFS_SLOW)) "$VEFS_BIN/vefs" --root "$S" set 102 \
+		--userns on --features fuse:on --setmode restart --save \
+		2>"$D/said"
+	grep -q "the name web is that of container 101 already" "$D/said" ||
+		fail "$(cat "$D/said")"
+	assert_eq "CTID 102 exist mounted running" "$(vefs status 102)"
+}
+
 t_listed() {
 	local n
 

@@ -111,7 +111,7 @@ t_create_refuses() {
 	done
 	misused "no such option" create 101 --template t --nosuch 1
 	misused "its value is missing" create 101 --template t --ram
-	refused "no sample 'nosuch'" create 101 --template t --config nosuch
+	refused "no sample 'nosuch': .* is in $S/etc/vefs.d$" create 101 --template t --config nosuch
 	refused "no sample's name" create 101 --template t --config ../x
 	refused "no template nosuch" create 101 --template nosuch --name web
 	nothing_made
@@ -192,6 +192,55 @@ t_ids() {
 	nothing_made
 }
 
+base_of() {
+	sed -n 's/^UIDBASE="\(.*\)"/\1/p' "$(conf_of "$1")"
+}
+
+# One that was away, or was copied, has no ids that are another's.
+t_ids_of_one_put_back() {
+	local a
+
+	template
+	vefs --quiet create 101 --template t --name web
+	a=$(base_of 101)
+	cp -a "$S/containers/101" "$D/kept"
+	vefs --quiet destroy 101
+	# put back while nobody has its ids: they are its own, and its name
+	cp -a "$D/kept" "$S/containers/101"
+	vefs --quiet mount 101
+	assert_eq 101 "$(readlink "$S/idranges/$a")"
+	assert_eq 101 "$(readlink "$S/names/web")"
+	vefs --quiet create 102 --template t
+	assert_ne "$a" "$(base_of 102)"
+	vefs --quiet umount web
+	# by another name: the old one is not there
+	mv "$S/containers/101" "$S/containers/104"
+	rm "$S/containers/104/quota.mdb"
+	vefs --quiet mount 104
+	assert_eq 104 "$(readlink "$S/idranges/$a")"
+	vefs --quiet umount web
+	vefs --quiet destroy web
+	# when another has them
+	vefs --quiet create 103 --template t --name web
+	assert_eq "$a" "$(base_of 103)"
+	cp -a "$D/kept" "$S/containers/101"
+	refused "101: the ids on the host from $a on are container 103's" mount 101
+	refused "'vefs set 101 --userns on --save' gives" start 101
+	vefs --quiet set 101 --userns on --save
+	assert_ne "$a" "$(base_of 101)"
+	assert_ne "$(base_of 102)" "$(base_of 101)"
+	vefs mount 101 >/dev/null 2>"$D/said"
+	grep -q "the name web is that of container 103 already" "$D/said" ||
+		fail "$(cat "$D/said")"
+	assert_stat %u "$(base_of 101)" "$S/root/101/f"
+	assert_eq 103 "$(readlink "$S/names/web")"
+	vefs --quiet umount 101
+	for a in 101 102 103; do
+		vefs --quiet destroy "$a"
+	done
+	assert_eq "" "$(ls "$S/idranges")"
+}
+
 t_set_saves() {
 	template
 	vefs --quiet create 101 --template t --ram 1G
@@ -206,6 +255,39 @@ t_set_saves() {
 	has_not 101 CPUUNITS
 	vefs --quiet set 101 --features fuse:on --capability chown:off --save
 	has 101 'FEATURES="fuse:on"' 'CAPABILITY="chown:off"'
+}
+
+# An empty value takes a line away, whatever the option does to it else.
+t_set_empty() {
+	local what
+
+	template
+	vefs --quiet create 101 --template t --capability sys_time:on \
+		--features fuse:on --devices c:1:7:rw --devnodes null:r \
+		--ram 64M --iolimit 5 --nameserver 10.0.0.1 --diskspace 10G \
+		--diskinodes 1000 --quotatime 60 --quotaugidlimit 5 --cpus 1 \
+		--ipadd 10.0.0.5 --netif_add eth0
+	for what in capability:CAPABILITY features:FEATURES devices:DEVICES \
+		devnodes:DEVNODES ram:PHYSPAGES iolimit:IOLIMIT \
+		nameserver:NAMESERVER diskspace:DISKSPACE cpus:CPUS \
+		diskinodes:DISKINODES quotatime:QUOTATIME \
+		quotaugidlimit:QUOTAUGIDLIMIT; do
+		grep -q "^${what#*:}=" "$(conf_of 101)" || fail "no $what"
+		vefs --quiet set 101 "--${what%:*}" '' --save
+		has_not 101 "${what#*:}"
+	done
+	# at once, where it is mounted
+	vefs --quiet mount 101
+	vefs --quiet set 101 --diskspace 10G --save
+	vefs quota show 101 | grep -q "10485760 *10485760"
+	vefs --quiet set 101 --diskspace '' --save
+	vefs quota show 101 | grep -q "1k-blocks.*unlimited *unlimited"
+	vefs --quiet umount 101
+	for what in ipadd ipdel netif_add netif_del; do
+		usage_error set 101 "--$what" '' --save
+	done
+	grep -q '^IP_ADDRESS="10.0.0.5"' "$(conf_of 101)"
+	grep -q '^NETIF="ifname=eth0' "$(conf_of 101)"
 }
 
 # All or nothing; and without --save nothing that does not run changes.
@@ -253,6 +335,28 @@ t_set_quota() {
 	vefs --quiet umount 101
 	vefs --quiet set 101 --diskinodes unlimited --save
 	assert_eq "unlimited" "$(vefs list -aH -o diskinodes.h | xargs)"
+}
+
+# Less than there is: that is told, as 'quota set' does.
+t_set_below_usage() {
+	local how
+
+	template
+	vefs --quiet create 101 --template t
+	vefs --quiet mount 101
+	head -c 100000 /dev/urandom >"$S/root/101/big"
+	for how in mounted unmounted; do
+		vefs set 101 --diskspace 4K --save >"$D/said" 2>&1
+		grep -q "container 101: its space, .* is above the hard limit" \
+			"$D/said" || fail "$how: $(cat "$D/said")"
+		! grep -q inodes "$D/said" || fail "inodes were not set"
+		vefs set 101 --diskspace 1G --diskinodes 1:1000 --save \
+			>"$D/said" 2>&1
+		grep -q "its inodes, .* is above the soft limit" "$D/said" ||
+			fail "$how: $(cat "$D/said")"
+		! grep -q space "$D/said" || fail "$(cat "$D/said")"
+		[ "$how" = unmounted ] || vefs --quiet umount 101
+	done
 }
 
 t_samples() {

@@ -33,6 +33,7 @@ t_wrong_line() {
 	assert_clean
 	vexits 1 start 101
 	says "DEVNODES in its vefs.conf: /dev/vefs-nosuch: No such"
+	assert_eq 1 "$(grep -c DEVNODES "$D/said")" "how often it is told"
 	assert_clean
 	for how in "stop --fast 101" "stop --all" "kill 101"; do
 		begin_spoiled

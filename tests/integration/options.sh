@@ -129,6 +129,26 @@ t_mount_helper() {
 	assert_eq "overlay fuse.vefs" "$(mount_line | cut -d' ' -f1,2)"
 }
 
+# Its -f is --fake, and fuse's is to stay in front: they are told apart by the
+# name that only mount(8) calls.
+t_mount_helper_fake() {
+	differs fuse-overlayfs "its helper is mount.fuse3"
+	ln -s "$VEFS_BIN/vefsd" "$D/mount.fuse.vefs"
+	timeout $((20 * VEFS_SLOW)) "$D/mount.fuse.vefs" overlay "$M" -f \
+		-o "rw,workdir=$W,upperdir=$U,lowerdir=$L"
+	! mountpoint -q "$M" || fail "it is mounted"
+	! timeout $((20 * VEFS_SLOW)) "$D/mount.fuse.vefs" overlay "$M" -f \
+		-o "upperdir=$U" 2>"$D/message" || fail "it is wrong"
+	"$D/mount.fuse.vefs" overlay "$M" -o "lowerdir=$L"
+	mounted
+}
+
+t_upgrade_of_nothing() {
+	differs fuse-overlayfs "no such flag"
+	! "$VEFS_BIN/vefsd" --upgrade 2>"$D/message" || fail "it worked"
+	grep -q "the mount point" "$D/message"
+}
+
 t_options_before_and_after() {
 	prog -o "lowerdir=$L" "$M" -o "upperdir=$U" -o "workdir=$W"
 	mounted

@@ -169,7 +169,17 @@ t_graces() {
 	misused "no time" set 101 --grace soon
 	quota set 101 --quotatime 600
 	grep -qx 'QUOTATIME="600"' "$CONF"
-	quota grace 101 --container | grep -qE 'space 00:10, inodes 00:10$'
+	quota grace 101 --container | grep -qE 'space 10min, inodes 10min$'
+	# what is printed means the same when it is given
+	for said in 1min 10s 90s 7days 1day 36h 0s; do
+		quota grace 101 --user --space "$said"
+		quota grace 101 --user | grep -q "^user .*space $said,"
+	done
+	quota grace 101 --user --space 90
+	assert_eq 90 "$(vefs --json quota grace 101 |
+		json '["grace"]["user"]["space"]')"
+	assert_eq "['container']" "$(vefs --json quota grace 101 --container |
+		python3 -c 'import json,sys; print(list(json.load(sys.stdin)["grace"]))')"
 	vefs --quiet umount 101
 }
 
@@ -332,7 +342,11 @@ t_on_off() {
 	expect "['space']['over']" True
 	quota set 101 --space 1M 2>"$D/err" >"$D/out"
 	grep -q "limits of the container are off.*vefs quota on" "$D/err"
+	quota show 101 2>&1 | grep -q "limits of the container are off"
+	quota show 101 --user 0 2>&1 | grep -q "limits of users and groups are"
 	quota on 101 --level 1
+	! quota show 101 2>&1 | grep -q "limits of the container" ||
+		fail "they are on"
 	! dd if=/dev/zero of="$D/m/more" bs=4k count=1 2>"$D/dd.err" ||
 		fail "it worked"
 	expect "['enforced']" False --user 0

@@ -24,6 +24,18 @@ t_dir_tar_and_back() {
 	vefs template verify
 }
 
+# What is another's can be read, its times of reading then change.
+t_dir_by_anybody() {
+	mkdir -p "$D/src/a" "$D/store"
+	echo x >"$D/src/a/f"
+	chmod 755 "$D" "$D/src" "$D/src/a"
+	chown 1000:1000 "$D/store"
+	setpriv --reuid=1000 --regid=1000 --clear-groups \
+		"$VEFS_BIN/vefs" --root "$D/store" --quiet \
+		template import t:1 "$D/src"
+	vefs template tree t:1 /a/f
+}
+
 t_sockets_survive_an_export() {
 	mkdir "$D/src"
 	python3 -c 'import socket, sys
@@ -482,7 +494,7 @@ t_gc_beside_imports() {
 
 # Stands for programs of this machine: what apt says, what mmdebstrap is asked.
 t_debian_of_the_mirror_of_apt() {
-	local real
+	local real more=--include=systemd-sysv,dbus,iproute2,procps
 
 	real=$PATH
 	mkdir "$D/bin" "$D/src"
@@ -502,12 +514,12 @@ t_debian_of_the_mirror_of_apt() {
 	chmod 755 "$D"/bin/*
 	PATH=$D/bin:$real
 	vefs --quiet template import deb:1 debian:some
-	assert_eq "--variant=minbase --format=tar --quiet some - \
+	assert_eq "--variant=minbase $more --format=tar --quiet some - \
 file:/mirror/" "$(cat "$D/asked")"
 	# none that can be used: mmdebstrap's own
 	printf '#!/bin/sh\necho broken >&2\nexit 100\n' >"$D/bin/apt-get"
 	vefs --quiet template import deb:2 debian:some 2>"$D/said"
-	assert_eq "--variant=minbase --format=tar --quiet some -" \
+	assert_eq "--variant=minbase $more --format=tar --quiet some -" \
 		"$(cat "$D/asked")"
 	assert_empty <"$D/said"
 	PATH=$real
@@ -520,6 +532,10 @@ t_debian_by_mmdebstrap() {
 		skip "takes the network and a minute: VEFS_DEBIAN=1"
 	vefs template import deb "debian:bookworm"
 	vefs template tree deb /etc/debian_version
+	# it can be started, and what the manual says works in it
+	vefs template tree deb /usr/sbin/init
+	vefs template tree deb /usr/bin/systemctl
+	vefs template tree deb /usr/bin/ps
 }
 
 run_all "$@"

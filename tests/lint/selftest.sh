@@ -219,6 +219,9 @@ sees analyzer 'double-free' 'a double free'
 echo 'rm $1/*' | put tools/run.sh
 sees shellcheck SC2086 'an unquoted variable'
 
+echo '.BR one (8). Its text follows' >>tools/page.8
+sees man 'Its text' 'text on the line of a macro of two fonts'
+
 echo '.XX no macro' >>tools/page.8
 sees man XX 'an unknown macro in a manual page'
 

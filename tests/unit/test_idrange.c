@@ -104,6 +104,45 @@ START_TEST(one_each)
 }
 END_TEST
 
+static int claim(const struct place *p, const char *id, uint32_t base,
+		 const char *whose)
+{
+	char other[NAME_MAX + 1] = "";
+	struct why why = { "" };
+	int r = idrange_claim(p->store, id, base, other, &why);
+
+	ck_assert_int_eq(r < 0, why.text[0] != '\0');
+	if (r == -EADDRINUSE)
+		ck_assert_str_eq(other, whose);
+	return r;
+}
+
+START_TEST(claimed)
+{
+	const uint32_t first = IDRANGE_FIRST, next = first + IDRANGE_COUNT;
+	struct place p;
+
+	make(&p, NULL, NULL);
+	ck_assert_int_eq(idrange_is_of(p.store, "101", first), 0);
+	/* what is free, in a store that has none */
+	exist(&p, "101");
+	ck_assert_int_eq(claim(&p, "101", first, NULL), 0);
+	ck_assert_int_eq(claim(&p, "101", first, NULL), 0);
+	ck_assert_int_eq(idrange_is_of(p.store, "101", first), 1);
+	ck_assert_int_eq(idrange_is_of(p.store, "102", first), 0);
+	/* so that nobody else gets it */
+	check_take(&p, "102", next);
+	/* what is another's, or meets it */
+	ck_assert_int_eq(claim(&p, "103", first, "101"), -EADDRINUSE);
+	ck_assert_int_eq(claim(&p, "103", first - 1, "101"), -EADDRINUSE);
+	ck_assert_int_eq(claim(&p, "103", next - 1, "101"), -EADDRINUSE);
+	ck_assert_int_eq(idrange_is_of(p.store, "101", first), 1);
+	/* of one that is not there, however young */
+	ck_assert_int_eq(claim(&p, "103", next, NULL), 0);
+	ck_assert_int_eq(idrange_is_of(p.store, "103", next), 1);
+}
+END_TEST
+
 START_TEST(leaves_no_descriptor)
 {
 	uint32_t base = 0;
@@ -341,6 +380,7 @@ Suite *test_idrange_suite(void)
 	/* many syncs of a slow disk */
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, one_each);
+	tcase_add_test(t, claimed);
 	tcase_add_test(t, leaves_no_descriptor);
 	tcase_add_test(t, what_is_given);
 	tcase_add_test(t, unreadable_files);

@@ -162,6 +162,13 @@ START_TEST(times_are_printed)
 	ck_assert_str_eq(quotaword_print_time(36 * 3600 - 60, text), "35:59");
 	ck_assert_str_eq(quotaword_print_time(36 * 3600, text), "2days");
 	ck_assert_str_eq(quotaword_print_time(7 * 86400 - 5, text), "7days");
+	ck_assert_str_eq(quotaword_print_exact(0, text), "0s");
+	ck_assert_str_eq(quotaword_print_exact(90, text), "90s");
+	ck_assert_str_eq(quotaword_print_exact(120, text), "2min");
+	ck_assert_str_eq(quotaword_print_exact(36 * 3600, text), "36h");
+	ck_assert_str_eq(quotaword_print_exact(86400, text), "1day");
+	ck_assert_str_eq(quotaword_print_exact(QUOTAWORD_TIME_MAX, text),
+			 "36500days");
 }
 END_TEST
 

@@ -352,6 +352,68 @@ int idrange_take_passing(int store, const char *id, uint32_t *base,
 	return take(store, id, &usual, base, false, why);
 }
 
+int idrange_is_of(int store, const char *id, uint32_t base)
+{
+	char path[sizeof(FOLDER) + 16], owner[NAME_MAX + 1];
+	int r;
+
+	snprintf(path, sizeof(path), FOLDER "/%u", base);
+	r = read_link(store, path, owner);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return !strcmp(owner, id);
+}
+
+/* Whose is some of it, of those that are there? 1, 0 or -errno. */
+static int find_other(int store, int dir, const char *id, uint32_t base,
+		      char *other)
+{
+	_cleanup_closedir_ DIR *d = NULL;
+	int own = fdio_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	int r = fdio_opendir(own, &d);
+	const struct dirent *e;
+	uint32_t from;
+
+	if (r < 0)
+		return r;
+	while ((errno = 0, e = readdir(d))) {
+		if (parse_u32(e->d_name, UINT32_MAX, &from) ||
+		    from >= (uint64_t)base + IDRANGE_COUNT ||
+		    base >= (uint64_t)from + IDRANGE_COUNT)
+			continue;
+		r = read_link(dir, e->d_name, other);
+		if (r < 0)
+			return r;
+		/* as if it were made before anybody can remember */
+		r = strcmp(other, id) ? is_stale(store, other, 0) : 1;
+		if (r <= 0)
+			return r < 0 ? r : 1;
+	}
+	return errno ? -errno : 0;
+}
+
+int idrange_claim(int store, const char *id, uint32_t base, char *other,
+		  struct why *why)
+{
+	_cleanup_close_ int dir = open_locked(store);
+	int r = dir;
+
+	if (r >= 0)
+		r = find_other(store, dir, id, base, other);
+	if (r > 0)
+		return why_set(why, -EADDRINUSE,
+			       "the ids on the host from %u on are container "
+			       "%s's",
+			       base, other);
+	if (r == 0)
+		r = idrange_is_of(store, id, base);
+	if (r == 0)
+		r = make_link(dir, id, base, true);
+	return r < 0 ? why_sys(why, r, "cannot claim %u in %s in the store",
+			       base, FOLDER)
+		     : 0;
+}
+
 int idrange_release(int store, const char *id, uint32_t base)
 {
 	_cleanup_close_ int dir = open_locked(store);

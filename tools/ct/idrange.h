@@ -4,7 +4,8 @@
 
 /*
  * idrange - the user and group ids of containers on the host, 65536 for each,
- * never shared by two that exist.
+ * never shared by two that exist in a store. Another store knows nothing of
+ * them.
  *
  *	idranges/BASE -> ID	in the store: a symlink for each in use
  *
@@ -45,6 +46,19 @@ int idrange_take_passing(int store, const char *id, uint32_t *base,
 int idrange_take_by(int store, const char *id,
 		    const struct idrange_files *files, uint32_t *base,
 		    struct why *why);
+
+/* Is the range from `base` on the one of `id`? 1, 0 or -errno. Takes no lock. */
+int idrange_is_of(int store, const char *id, uint32_t base);
+
+/*
+ * Take just the range from `base` on for `id`, which has it in its vefs.conf:
+ * one that was restored, copied or renamed. The caller keeps containers from
+ * being made meanwhile, so that the link of one that is not there is stale,
+ * however young. -EADDRINUSE: some of it is that of another that is there,
+ * `other`, of NAME_MAX + 1 bytes.
+ */
+int idrange_claim(int store, const char *id, uint32_t base, char *other,
+		  struct why *why);
 
 /*
  * Give it back: 0, also when nobody has it. -EPERM: it is another container's.

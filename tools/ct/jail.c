@@ -412,7 +412,8 @@ int jail_find_init(const struct spec *s, char *const **argv, struct why *why)
 		       "the container has no init: neither /sbin/init, "
 		       "/usr/sbin/init, /lib/systemd/systemd, "
 		       "/usr/lib/systemd/systemd, /etc/init, /bin/init nor "
-		       "/init is a program (set one with --init)");
+		       "/init is a program: its template needs a package "
+		       "like systemd-sysv, or 'vefs set' it --init");
 }
 
 char *const *jail_environment(const struct spec *s)
