@@ -229,15 +229,19 @@ struct stopping {
  */
 static int after_end(struct ctwork *w, int r)
 {
+	const struct why said = w->why;
 	struct why why = { "" };
 
 	if (runstate_read(&w->one, &w->state, &why) < 0 || w->state.init)
 		return r;
-	if (r < 0 && monitor_is_there(&w->one))
-		return r;
-	if (r < 0)
-		log_warn("container %s: %s", w->one.id, w->why.text);
+	/* It answers before it goes. */
 	w->why.text[0] = '\0';
+	if (r < 0 && (wait_for_end(w) < 0 || w->state.init)) {
+		w->why = said;
+		return r;
+	}
+	if (r < 0)
+		log_warn("container %s: %s", w->one.id, said.text);
 	return 1;
 }
 

@@ -44,6 +44,7 @@ static const size_t features[] = {
 	offsetof(struct spec, nesting),	 offsetof(struct spec, ppp),
 	offsetof(struct spec, sysinfo),	 offsetof(struct spec, quotactl),
 	offsetof(struct spec, affinity), offsetof(struct spec, writable_sys),
+	offsetof(struct spec, io_uring),
 };
 
 static void read_boot(char boot[64])

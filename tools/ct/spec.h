@@ -100,7 +100,8 @@ struct spec {
 	struct spec_device *device; /* owned; beyond the usual ones */
 	size_t n_device;
 	uint64_t caps_add, caps_drop; /* bits of CAP_*, on what is usual */
-	bool fuse, tun, nesting, ppp; /* features */
+	/* Features; runstate.c notes them all. */
+	bool fuse, tun, nesting, ppp;
 	/* answered for it; on unless said otherwise */
 	bool sysinfo, quotactl, affinity;
 	bool writable_sys;
