@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "fs/base/cleanup.h"
+#include "fs/base/clock.h"
 #include "fs/base/log.h"
 #include "tools/ctbegin.h"
 #include "tools/ctmount.h"
@@ -23,7 +24,7 @@
 #include "tools/relay.h"
 
 #define ASK_MS 5000u
-#define GONE_MS 20000
+#define GONE_MS 20000u
 #define KEPT_FD 3
 #define FAILED_TO_RUN 125 /* as podman's and docker's */
 
@@ -111,6 +112,25 @@ static int run_monitor(const struct run *run, int viewer)
 	return FAILED_TO_RUN;
 }
 
+/* Who has stopped it has it locked until he has told so. */
+static void wait_for_lock(const struct run *run)
+{
+	const struct timespec pause = { .tv_nsec = 20 * (long)CLOCK_MS };
+	struct catalog *c = cmd_open(run->common, false);
+
+	for (unsigned ms = 0; c && ms < GONE_MS; ms += 20) {
+		struct container one = CONTAINER_NONE;
+		struct why why = { "" };
+		int r = container_open(c, run->id, true, &one, &why);
+
+		container_close(&one);
+		if (r != -EBUSY)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	catalog_free(c);
+}
+
 /*
  * It is unmounted already if it ever ran, and its groups are about to go;
  * `orphan`: nobody has done that.
@@ -124,6 +144,7 @@ static void destroy(const struct run *run, bool orphan)
 	CTWORK(w);
 
 	memcpy(id, run->id, sizeof(id));
+	wait_for_lock(run);
 	if (ctwork_begin(&w, run->common, run->id, true) == CMD_OK)
 		r = orphan ? ctorphan_stop(&w, store)
 			   : ctmount_down(store, &w.one, GONE_MS, &w.why);
