@@ -104,6 +104,8 @@ static int leave_out(struct counting *c, uint64_t ino, const struct charge *now)
 
 	if (!at || ARRAY_FIT(c->instead, c->room, c->n + 1) < 0)
 		return -ENOMEM;
+	if (*at)
+		return 0;
 	*at = 1;
 	c->instead[c->n++] = *now;
 	return 0;
@@ -125,7 +127,8 @@ static void look_again(void *ctx, uint32_t row)
 	if (!p.inode)
 		return;
 	itable_view(o->inodes, p.inode, &v);
-	if (!(v.flags & INODE_UPPER))
+	/* Of one whose identity another has that one counts. */
+	if (!(v.flags & INODE_UPPER) || (v.flags & INODE_SPLIT))
 		return;
 	fd = attr_open_meta(o, &v, O_PATH);
 	if (fd < 0)
@@ -166,7 +169,8 @@ static void rest_one(void *ctx, uint32_t row)
 	if (!p.inode)
 		return;
 	itable_view(r->o->inodes, p.inode, &v);
-	if (!(v.flags & INODE_UPPER) || (v.flags & INODE_UNLINKED))
+	if (!(v.flags & INODE_UPPER) ||
+	    (v.flags & (INODE_UNLINKED | INODE_SPLIT)))
 		return;
 	late = S_ISREG(v.type) && atomic_load(&p.inode->late) > 0;
 	r->late |= late;
