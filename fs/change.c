@@ -124,15 +124,15 @@ static int change_owner_and_mode(struct overlay *o, struct inode *i, int fd,
 		return r;
 	if (o->opts->xattr_permissions)
 		return change_override(o, fd, c);
-	/* That it is gone does no harm if the rest fails. */
+	/* That these are gone does no harm if the rest fails. */
 	if (c->kill_priv && !plain)
 		r = attr_kill_priv(fd);
+	if (r >= 0 && caps)
+		r = datafill_caps_changed(fd);
 	if (r >= 0 && (c->uid || c->gid))
 		r = change_owner(o, fd, c);
 	if (r >= 0 && c->mode)
 		r = fdio_chmod(fd, c->new_mode);
-	if (r >= 0 && caps)
-		r = datafill_caps_changed(fd);
 	return r < 0 ? r : 0;
 }
 
