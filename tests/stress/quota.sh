@@ -251,6 +251,9 @@ part()
 	ask check
 	result "$fs counted-in-limits"
 	st_forget
+	# what ext4 adds late is counted when it is there, at an unmount at last
+	sync -f "$DISK"
+	ask check
 	before=$(usage container 0)
 	st_umount
 	result "$fs unmount"
