@@ -435,6 +435,7 @@ UNIT += test_options
 UNIT += test_optvalue
 UNIT += test_optword
 UNIT += test_overlay
+UNIT += test_ovlrename
 UNIT += test_parse
 UNIT += test_printable
 UNIT += test_procfiles

@@ -222,6 +222,7 @@ t_password_has_a_minute_limit=240
 t_password_has_a_minute() {
 	local status=0
 
+	[ "${CT_LONG:-0}" = 1 ] || skip "takes a minute; CT_LONG=1 runs it"
 	stubborn_passwords
 	begin
 	timeout $((180 * VEFS_SLOW)) "$VEFS_BIN/vefs" --root "$S" \

@@ -102,6 +102,7 @@ static const struct {
 	{ "optvalue", test_optvalue_suite },
 	{ "optword", test_optword_suite },
 	{ "overlay", test_overlay_suite },
+	{ "ovlrename", test_ovlrename_suite },
 	{ "parse", test_parse_suite },
 	{ "printable", test_printable_suite },
 	{ "procfiles", test_procfiles_suite },

@@ -132,6 +132,7 @@ Suite *test_options_suite(void);
 Suite *test_optvalue_suite(void);
 Suite *test_optword_suite(void);
 Suite *test_overlay_suite(void);
+Suite *test_ovlrename_suite(void);
 Suite *test_parse_suite(void);
 Suite *test_printable_suite(void);
 Suite *test_procfiles_suite(void);
